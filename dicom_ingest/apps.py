@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class DicomIngestConfig(AppConfig):
+    name = "dicom_ingest"
+    verbose_name = "Reception"

@@ -1,0 +1,96 @@
+"""Who may do what: denied, unless a role in a study grants it.
+
+This module sits at the bottom and knows no app. `studies` registers, at start-up, the one function that answers
+from its memberships; until then nobody but a superuser may do anything.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Q, TextChoices
+
+from portal.models import User
+
+Viewer = User | AnonymousUser
+
+
+class Role(TextChoices):
+    """What a member of a study is there."""
+
+    COORDINATOR = "coordinator", "Coordinator"
+    READER = "reader", "Reader"
+    QC_REVIEWER = "qc", "QC reviewer"
+    DATA_SCIENTIST = "scientist", "Data scientist"
+    GOVERNANCE = "governance", "Governance"
+
+
+class Capability(StrEnum):
+    """What a role lets its holder do with the exams of the study."""
+
+    VIEW_EXAMS = "view exams"
+    GIVE_FEEDBACK = "give feedback"
+    VIEW_ALL_FEEDBACK = "view everybody's feedback"
+    VIEW_RECEPTION = "view what was received, refused and quarantined"
+    SEND_EXAMS = "send exams over STOW-RS"
+    VIEW_JOBS = "view the job engine's log"
+
+
+CAPABILITIES: dict[Role, frozenset[Capability]] = {
+    Role.COORDINATOR: frozenset(
+        {
+            Capability.VIEW_EXAMS,
+            Capability.VIEW_ALL_FEEDBACK,
+            Capability.VIEW_RECEPTION,
+            Capability.SEND_EXAMS,
+            Capability.VIEW_JOBS,
+        }
+    ),
+    Role.READER: frozenset({Capability.VIEW_EXAMS, Capability.GIVE_FEEDBACK}),
+    Role.QC_REVIEWER: frozenset({Capability.VIEW_EXAMS, Capability.VIEW_JOBS}),
+    Role.DATA_SCIENTIST: frozenset({Capability.VIEW_EXAMS, Capability.VIEW_JOBS}),
+    Role.GOVERNANCE: frozenset({Capability.VIEW_EXAMS, Capability.VIEW_ALL_FEEDBACK}),
+}
+
+ExamScope = Callable[[User, frozenset[Role]], Q]
+RolesOf = Callable[[User], frozenset[Role]]
+
+
+class _Provider:
+    """The functions that `studies` registers."""
+
+    exam_scope: ExamScope | None = None
+    roles_of: RolesOf | None = None
+
+
+def register(*, exam_scope: ExamScope, roles_of: RolesOf) -> None:
+    """Let `studies` answer: `exam_scope` as a condition on Exam, `roles_of` as the roles a user holds anywhere."""
+    _Provider.exam_scope = staticmethod(exam_scope)
+    _Provider.roles_of = staticmethod(roles_of)
+
+
+def roles_with(capability: Capability) -> frozenset[Role]:
+    """The roles that grant `capability`."""
+    return frozenset(role for role, granted in CAPABILITIES.items() if capability in granted)
+
+
+def exams_where(user: Viewer, capability: Capability) -> Q:
+    """The condition on `dicom_ingest.Exam` that keeps those where `user` holds `capability`."""
+    if not isinstance(user, User) or not user.is_active:
+        return Q(pk__in=[])
+    if user.is_superuser:
+        return Q()
+    if _Provider.exam_scope is None:
+        return Q(pk__in=[])
+    return _Provider.exam_scope(user, roles_with(capability))
+
+
+def holds(user: Viewer, capability: Capability) -> bool:
+    """Whether `user` holds `capability` in any study. For one exam, filter with `exams_where` instead."""
+    if not isinstance(user, User) or not user.is_active:
+        return False
+    if user.is_superuser:
+        return True
+    if _Provider.roles_of is None:
+        return False
+    return bool(_Provider.roles_of(user) & roles_with(capability))

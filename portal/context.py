@@ -1,0 +1,18 @@
+"""What every page's frame needs to know."""
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from portal.access import Capability, holds
+
+
+def navigation(request: HttpRequest) -> dict[str, object]:
+    """The links that this user may follow, and whether this is the demonstration."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {"demonstration": settings.OVERREAD_DEMO}
+    return {
+        "demonstration": settings.OVERREAD_DEMO,
+        "may_view_jobs": holds(user, Capability.VIEW_JOBS),
+        "may_view_reception": holds(user, Capability.VIEW_RECEPTION),
+    }

@@ -1,0 +1,187 @@
+"""Settings, all of them from the environment or from `OVERREAD_HOME/environment`, which `make demo` writes.
+
+`docs/operators.md` lists every variable with its default.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+import environ
+from csp.constants import NONE, SELF
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+OVERREAD_HOME = Path(env.str("OVERREAD_HOME", default=str(BASE_DIR / ".overread"))).resolve()
+if (OVERREAD_HOME / "environment").is_file():
+    env.read_env(OVERREAD_HOME / "environment")
+OVERREAD_STORE = Path(env.str("OVERREAD_STORE", default=str(OVERREAD_HOME / "store"))).resolve()
+OVERREAD_WEB_HOST = env.str("OVERREAD_WEB_HOST", default="127.0.0.1")
+OVERREAD_WEB_PORT = env.int("OVERREAD_WEB_PORT", default=8000)
+OVERREAD_DIMSE_HOST = env.str("OVERREAD_DIMSE_HOST", default="127.0.0.1")
+OVERREAD_DIMSE_PORT = env.int("OVERREAD_DIMSE_PORT", default=11112)
+OVERREAD_DEMO = env.bool("OVERREAD_DEMO", default=False)
+
+# Empty is refused by Django itself as soon as anything is signed: a deployment has to choose its own.
+SECRET_KEY = env.str("OVERREAD_SECRET_KEY", default="")
+DEBUG = env.bool("OVERREAD_DEBUG", default=False)
+ALLOWED_HOSTS = env.list("OVERREAD_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("OVERREAD_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "portal",
+    "dicom_ingest",
+    "inference",
+    "feedback",
+    "studies",
+    "viewer_static",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_filters",
+    "drf_spectacular",
+    "rest_framework",
+    "rest_framework.authtoken",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+AUTH_USER_MODEL = "portal.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+LANGUAGE_CODE = "en"
+TIME_ZONE = env.str("OVERREAD_TIME_ZONE", default="UTC")
+USE_TZ = True
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.navigation",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres:///overread")}
+DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "ingest"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Hints only (the database is the truth), so an unacknowledged one may come back a little after the hard time limit.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 4000}
+CELERY_BEAT_SCHEDULE_FILENAME = str(OVERREAD_HOME / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    # A tick that finds no free worker expires: the next one does its work.
+    name: {"task": name, "schedule": seconds, "options": {"expires": max(seconds, 5.0)}}
+    for name, seconds in {
+        "dicom_ingest.tasks.complete_exams": 1.0,
+        "studies.tasks.enrol_exams": 1.0,
+        "inference.tasks.dispatch_exams": 1.0,
+        "inference.tasks.sweep_jobs": 5.0,
+    }.items()
+}
+
+# A job's worker renews its lease this often; a worker that stops doing so loses the job after the lease's length.
+JOB_LEASE_SECONDS = env.float("OVERREAD_JOB_LEASE_SECONDS", default=20.0)
+JOB_MAX_ATTEMPTS = env.int("OVERREAD_JOB_MAX_ATTEMPTS", default=3)
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "collected"
+STATICFILES_DIRS = [
+    ("portal", BASE_DIR / "viewer_static" / "css"),
+    ("portal", BASE_DIR / "viewer_static" / "js"),
+    ("vendor", BASE_DIR / "viewer_static" / "dist"),
+]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+# nosniff, same-origin referrers and framing by our own pages only (the viewer sits in a frame of the result page).
+X_FRAME_OPTIONS = "SAMEORIGIN"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = env.int("OVERREAD_SESSION_SECONDS", default=12 * 3600)
+OVERREAD_HTTPS = env.bool("OVERREAD_HTTPS", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = OVERREAD_HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if OVERREAD_HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if OVERREAD_HTTPS else 0
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "style-src": [SELF],
+        "script-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-src": [SELF],
+        "frame-ancestors": [SELF],
+    },
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_RATES": {"login": env.str("OVERREAD_LOGIN_RATE", default="20/min")},
+    "PAGE_SIZE": 100,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Overread",
+    "DESCRIPTION": "Exams, jobs, results and feedback of validation studies for radiology AI.",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("OVERREAD_LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # pynetdicom and pydicom log identifiers of patients at INFO.
+        "pynetdicom": {"level": "ERROR"},
+        "pydicom": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,21 @@
+"""Every URL of the portal, by name only: each app keeps its own list."""
+
+from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+
+from portal.tokens import ObtainToken
+
+urlpatterns = [
+    path("", include("studies.urls")),
+    path("", include("feedback.urls")),
+    path("", include("inference.urls")),
+    path("", include("dicom_ingest.urls")),
+    path("", include("viewer_static.urls")),
+    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("api/token/", ObtainToken.as_view(), name="token"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("admin/", admin.site.urls),
+]
