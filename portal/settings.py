@@ -3,12 +3,15 @@
 `docs/operators.md` lists every variable with its default.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
+
+from viewer_static import build
 
 django_stubs_ext.monkeypatch()
 
@@ -25,8 +28,14 @@ OVERREAD_DIMSE_HOST = env.str("OVERREAD_DIMSE_HOST", default="127.0.0.1")
 OVERREAD_DIMSE_PORT = env.int("OVERREAD_DIMSE_PORT", default=11112)
 OVERREAD_DEMO = env.bool("OVERREAD_DEMO", default=False)
 
+# `/readyz` warns below so much room in the store, and when an acknowledged image is not filed for so long.
+OVERREAD_MIN_FREE_BYTES = env.int("OVERREAD_MIN_FREE_BYTES", default=1024**3)
+OVERREAD_MAX_SPOOL_SECONDS = env.float("OVERREAD_MAX_SPOOL_SECONDS", default=60.0)
+
 # Empty is refused by Django itself as soon as anything is signed: a deployment has to choose its own.
 SECRET_KEY = env.str("OVERREAD_SECRET_KEY", default="")
+# Results' UIDs follow from it. It outlives the secret key, so that a structure of a patient keeps its tracking UID.
+OVERREAD_UID_SALT = env.str("OVERREAD_UID_SALT", default="")
 DEBUG = env.bool("OVERREAD_DEBUG", default=False)
 ALLOWED_HOSTS = env.list("OVERREAD_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("OVERREAD_TRUSTED_ORIGINS", default=[])
@@ -117,17 +126,19 @@ CELERY_BEAT_SCHEDULE = {
 
 # A job's worker renews its lease this often; a worker that stops doing so loses the job after the lease's length.
 JOB_LEASE_SECONDS = env.float("OVERREAD_JOB_LEASE_SECONDS", default=20.0)
-JOB_MAX_ATTEMPTS = env.int("OVERREAD_JOB_MAX_ATTEMPTS", default=3)
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "collected"
+STATIC_ROOT = env.str("OVERREAD_STATIC_ROOT", default=None)
 STATICFILES_DIRS = [
     ("portal", BASE_DIR / "viewer_static" / "css"),
     ("portal", BASE_DIR / "viewer_static" / "js"),
-    ("vendor", BASE_DIR / "viewer_static" / "dist"),
+    ("vendor", build.VENDOR),
 ]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+# OHIF's build expects to be at the site's root.
+WHITENOISE_ROOT = build.OHIF_ROOT
+WHITENOISE_IMMUTABLE_FILE_TEST = build.IMMUTABLE_FILES
 
 # nosniff, same-origin referrers and framing by our own pages only (the viewer sits in a frame of the result page).
 X_FRAME_OPTIONS = "SAMEORIGIN"
@@ -171,7 +182,11 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Exams, jobs, results and feedback of validation studies for radiology AI.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {"JobState": "inference.models.Job.State"},
 }
+
+# pydicom's warnings repeat the values they complain of, birth dates among them.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")
 
 LOGGING = {
     "version": 1,
@@ -183,5 +198,9 @@ LOGGING = {
         # pynetdicom and pydicom log identifiers of patients at INFO.
         "pynetdicom": {"level": "ERROR"},
         "pydicom": {"level": "ERROR"},
+        # One line for each tick of the scheduler says nothing; what fails is logged above INFO.
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
     },
 }
