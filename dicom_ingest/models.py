@@ -10,6 +10,7 @@ from django.utils.timezone import now
 
 from portal.access import Capability, Viewer, exams_where
 
+DEFAULT_QUIET_SECONDS = 30
 STOW_AE_TITLE = "STOW-RS"  # what stands in a route for an AE title when the exam came over DICOMweb
 
 ae_title = RegexValidator(
@@ -25,7 +26,7 @@ class AETitle(models.Model):
     description = models.CharField(max_length=200, blank=True)
     pipeline = models.SlugField(max_length=100, blank=True, help_text="Name of the pipeline that runs on each exam")
     quiet_period_seconds = models.PositiveIntegerField(
-        default=30, help_text="An exam is complete when nothing more of it arrived for so long"
+        default=DEFAULT_QUIET_SECONDS, help_text="An exam is complete when nothing more of it arrived for so long"
     )
     active = models.BooleanField(default=True)
 
@@ -81,11 +82,15 @@ class Route(models.Model):
     exam = models.ForeignKey(Exam, on_delete=models.CASCADE, related_name="routes")
     called_ae = models.CharField(max_length=16)
     calling_ae = models.CharField(max_length=16, blank=True)
-    received_instances = models.PositiveIntegerField(default=0)
+    instances: models.ManyToManyField[Instance, models.Model] = models.ManyToManyField(
+        "Instance", related_name="routes", help_text="Those that came this way"
+    )
+    received_instances = models.PositiveIntegerField(default=0, help_text="How many of them, each counted once")
     first_instance_at = models.DateTimeField(default=now)
     last_instance_at = models.DateTimeField(default=now)
     completed_at = models.DateTimeField(null=True, blank=True, help_text="Cleared when a late instance arrives")
     dispatched_at = models.DateTimeField(null=True, blank=True, help_text="When the pipelines were given this exam")
+    dispatch_problem = models.TextField(blank=True, help_text="Why no pipeline could be given this exam, in words")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["exam", "called_ae"], name="one_route_per_called_ae")]
@@ -148,7 +153,10 @@ class Instance(models.Model):
     rows = models.PositiveIntegerField(null=True, blank=True)
     columns = models.PositiveIntegerField(null=True, blank=True)
     number_of_frames = models.PositiveIntegerField(default=1)
-    frames = models.JSONField(default=list, help_text="[offset, length] in bytes of each frame in the file")
+    frames = models.JSONField(
+        default=list,
+        help_text="[offset, length] in bytes of each frame in the file, and its first bit where frames share bytes",
+    )
     sha256 = models.CharField(max_length=64, help_text="Of the dataset as sent, file meta information left out")
     size = models.BigIntegerField(help_text="Bytes of the stored file")
     repeats = models.PositiveIntegerField(default=0, help_text="How often the same bytes arrived again")
@@ -171,6 +179,7 @@ class QuarantinedInstance(models.Model):
         BAD_UID = "bad-uid", "Malformed UID"
         MISSING_ATTRIBUTE = "missing-attribute", "Required attribute missing"
         CONFLICT = "conflict", "Same SOP Instance UID, other content"
+        NOT_FILED = "not-filed", "Overread could not file it"
 
     reason = models.CharField(max_length=20, choices=Reason.choices)
     explanation = models.TextField()

@@ -1,0 +1,67 @@
+"""What could not be filed: kept apart with its reason, until somebody retries or discards it."""
+
+import logging
+import os
+
+from django.db import transaction
+
+from dicom_ingest import spool
+from dicom_ingest.header import ae_title
+from dicom_ingest.models import QuarantinedInstance
+from dicom_ingest.refusal import Refused
+from dicom_ingest.spool import NotPart10, Spooled
+from dicom_ingest.store import durable_folder, quarantine_folder, spool_folder, sync_folder
+from portal.models import User
+
+_logger = logging.getLogger(__name__)
+
+
+def quarantine(spooled: Spooled, refused: Refused) -> QuarantinedInstance:
+    """Move a waiting file to the quarantine under its own name; doing so again after a kill is harmless."""
+    target = quarantine_folder() / spooled.path.name
+    durable_folder(target.parent)
+    if not target.exists():
+        target.hardlink_to(spooled.path)
+        sync_folder(target.parent)
+    called_ae, calling_ae = _ae_titles(spooled)
+    with transaction.atomic(durable=True):
+        row, _ = QuarantinedInstance.objects.update_or_create(
+            file_name=target.name,
+            defaults={
+                "reason": refused.reason,
+                "explanation": refused.explanation.replace("\0", ""),
+                "called_ae": called_ae,
+                "calling_ae": calling_ae,
+                "size": target.stat().st_size,
+                "received_at": spooled.arrived_at,
+            },
+        )
+    spooled.path.unlink(missing_ok=True)
+    return row
+
+
+def retry(quarantined: QuarantinedInstance) -> None:
+    """Put the file back in the spool, as if it arrived now; the indexer takes its row away or renews it.
+
+    Raises FileNotFoundError when the file is not in the quarantine.
+    """
+    path = quarantine_folder() / quarantined.file_name
+    os.utime(path)
+    durable_folder(spool_folder())
+    path.rename(spool_folder() / path.name)
+    sync_folder(spool_folder())
+
+
+def discard(quarantined: QuarantinedInstance, *, by: User) -> None:
+    """Delete the file and its row for good."""
+    _logger.warning("%s discarded quarantined %s (%s).", by.pk, quarantined.file_name, quarantined.reason)
+    quarantined.delete()
+    (quarantine_folder() / quarantined.file_name).unlink(missing_ok=True)
+
+
+def _ae_titles(spooled: Spooled) -> tuple[str, str]:
+    try:
+        meta = spool.read_meta(spooled.file)
+    except NotPart10:
+        return "", ""
+    return ae_title(meta, "ReceivingApplicationEntityTitle"), ae_title(meta, "SendingApplicationEntityTitle")
