@@ -1,0 +1,101 @@
+"""Who asks: the token or session of a DICOMweb request, and the view that stands before every resource."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Protocol
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework import exceptions
+from rest_framework.authentication import CSRFCheck, TokenAuthentication
+from rest_framework.request import Request
+
+from dicom_ingest.dicomweb import refusals
+from dicom_ingest.dicomweb.scope import Scope, Target
+from portal.models import User
+
+log = logging.getLogger(__name__)
+
+TARGET_NAMES = frozenset(each.name for each in fields(Target))
+
+View = Callable[..., HttpResponseBase]
+Handler = Callable[[HttpRequest, Scope, Target], HttpResponseBase]  # one method of one resource; raises Refusal
+
+
+class ScopeOf(Protocol):
+    """Decides what `user` may see through a root; `root` holds what the root's own URL captured."""
+
+    def __call__(self, user: User, root: Mapping[str, str], /) -> Scope: ...
+
+
+def user_scope(user: User, root: Mapping[str, str], /) -> Scope:
+    """The scope of `/dicomweb`: all that the user may see."""
+    return Scope.of_user(user)
+
+
+def authenticated(request: HttpRequest) -> User:
+    """Who sent `request`, by token or by session; also sets `request.user`.
+
+    A session that would change something needs its CSRF token, an API token does not.
+    Raises NotAuthenticated, or Forbidden when the CSRF token is missing.
+    """
+    try:
+        by_token = TokenAuthentication().authenticate(Request(request))
+    except exceptions.AuthenticationFailed as failed:
+        raise refusals.NotAuthenticated(f"{failed.detail} Get a token from /api/token/.") from failed
+    if by_token is not None:
+        request.user = by_token[0]
+    elif request.user.is_authenticated:
+        _check_csrf(request)
+    if not isinstance(request.user, User):
+        raise refusals.NotAuthenticated('Log in, or send "Authorization: Token ..." with a token from /api/token/.')
+    return request.user
+
+
+def _check_csrf(request: HttpRequest) -> None:
+    # Not by SessionAuthentication: it would have the body parsed, which STOW-RS reads as a stream.
+    check = CSRFCheck(_no_view)
+    check.process_request(request)
+    reason = check.process_view(request, _no_view, (), {})
+    if reason:
+        raise refusals.Forbidden(f"{reason} Send the CSRF token with the session, or use an API token.")
+
+
+def _no_view(_: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+def resource(scope_of: ScopeOf, **handlers: Handler) -> View:
+    """The view of one resource: `handlers` by method name, such as `GET=search_studies`. HEAD goes with GET."""
+
+    @csrf_exempt  # `authenticated` checks it, for sessions only
+    def view(request: HttpRequest, **captured: str) -> HttpResponseBase:
+        try:
+            response = _answer(request, captured)
+        except refusals.Refusal as refusal:
+            if refusal.status >= 500:
+                log.exception("A fault of this server.")
+            response = refusal.response()
+        patch_vary_headers(response, ["Accept", "Authorization", "Cookie"])
+        return response
+
+    def _answer(request: HttpRequest, captured: Mapping[str, str]) -> HttpResponseBase:
+        user = authenticated(request)
+        handler = handlers.get("GET" if request.method == "HEAD" else str(request.method))
+        if handler is None:
+            raise refusals.MethodNotAllowed(str(request.method), allowed=sorted(handlers))
+        named = {name for name in captured if name in TARGET_NAMES}
+        target = Target(**{name: captured[name] for name in named})
+        root = {name: captured[name] for name in captured.keys() - named}
+        return handler(request, scope_of(user, root), target)
+
+    return view
+
+
+def root_url(request: HttpRequest) -> str:
+    """The absolute URL of the DICOMweb root through which `request` came, without a slash at its end."""
+    before, _, _ = request.path.partition("/dicomweb")
+    return request.build_absolute_uri(f"{before}/dicomweb")

@@ -1,0 +1,30 @@
+"""The resources of a DICOMweb root (PS3.18 10.1), without slashes at their ends, as the standard has them."""
+
+from django.urls import URLPattern, path
+
+from dicom_ingest.dicomweb import metadata, qido, stow, wado
+from dicom_ingest.dicomweb.access import Handler, ScopeOf, resource, user_scope
+
+
+def root(scope_of: ScopeOf, *, store: Handler = stow.store_instances) -> list[URLPattern]:
+    """The URLs of one root: `scope_of` decides what is seen through it, `store` what becomes of what is sent to it."""
+    study, series = "studies/<str:study>", "studies/<str:study>/series/<str:series>"
+    instance = f"{series}/instances/<str:instance>"
+    return [
+        path("studies", resource(scope_of, GET=qido.search_studies, POST=store)),
+        path("series", resource(scope_of, GET=qido.search_series)),
+        path("instances", resource(scope_of, GET=qido.search_instances)),
+        path(study, resource(scope_of, GET=wado.retrieve_study, POST=store)),
+        path(f"{study}/metadata", resource(scope_of, GET=metadata.retrieve_study_metadata)),
+        path(f"{study}/series", resource(scope_of, GET=qido.search_series)),
+        path(f"{study}/instances", resource(scope_of, GET=qido.search_instances)),
+        path(series, resource(scope_of, GET=wado.retrieve_series)),
+        path(f"{series}/metadata", resource(scope_of, GET=metadata.retrieve_series_metadata)),
+        path(f"{series}/instances", resource(scope_of, GET=qido.search_instances)),
+        path(instance, resource(scope_of, GET=wado.retrieve_instance)),
+        path(f"{instance}/metadata", resource(scope_of, GET=metadata.retrieve_instance_metadata)),
+        path(f"{instance}/frames/<str:frames>", resource(scope_of, GET=wado.retrieve_frames)),
+    ]
+
+
+urlpatterns = root(user_scope)
