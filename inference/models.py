@@ -129,7 +129,7 @@ class OperatorRun(models.Model):
     step = models.CharField(max_length=100)
     operator = models.CharField(max_length=100)
     seconds = models.FloatField()
-    peak_memory_mb = models.FloatField(help_text="Peak resident memory of the worker so far, MiB")
+    peak_memory_mb = models.FloatField(help_text="Peak resident memory of the worker meanwhile, MiB")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "position"], name="one_run_per_position")]

@@ -1,0 +1,101 @@
+"""Complete exams become jobs."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils.timezone import now
+
+from dicom_ingest import store
+from dicom_ingest.models import AETitle, Exam, Instance, Route, Series
+from inference import engine, pipeline, registration
+from inference.errors import InferenceError
+from inference.headers import SeriesHeader, exam_header, series_header
+from inference.models import Job
+from inference.schema import Pipeline
+from inference.selection import Selection, select_series
+
+BATCH = 20
+
+
+def dispatch_exams() -> int:
+    """Give every exam that completed since the last call to the pipeline that its AE title names; return how many."""
+    waiting = Route.objects.filter(completed_at__isnull=False).filter(
+        Q(dispatched_at=None) | Q(dispatched_at__lt=F("completed_at"))
+    )
+    return sum(_dispatch(pk) for pk in waiting.order_by("completed_at").values_list("pk", flat=True)[:BATCH])
+
+
+@transaction.atomic
+def _dispatch(route_id: int) -> bool:
+    locked = Route.objects.select_for_update(skip_locked=True, of=("self",)).select_related("exam")
+    route = locked.filter(pk=route_id).first()
+    if route is None or route.completed_at is None:
+        return False
+    route.dispatched_at = now()
+    route.dispatch_problem = ""
+    ae = AETitle.objects.filter(title=route.called_ae).first()
+    if ae is not None and ae.pipeline:
+        _run_named(ae.pipeline, route)
+    route.save(update_fields=["dispatched_at", "dispatch_problem"])
+    return True
+
+
+def _run_named(name: str, route: Route) -> None:
+    try:
+        definition = pipeline.load_named(name)
+    except InferenceError as fault:
+        route.dispatch_problem = f"AE title {route.called_ae}: {fault} Correct it, then complete the exam again."
+        return
+    submit(definition, route)
+
+
+def submit(definition: Pipeline, route: Route) -> Job:
+    """The job of `definition` on the exam as it is now: a new one, or the one that this very input already has.
+
+    An exam without an eligible series gets a job that is skipped, with the reason for every series. A new job
+    supersedes older ones of the same pipeline on the same exam, and their results.
+    """
+    exam = route.exam
+    selection = _select(exam, definition)
+    chosen = exam.series.filter(series_instance_uid=selection.series_instance_uid).first()
+    instances = Instance.objects.filter(series=chosen) if chosen else _received(exam)
+    job, created = Job.objects.get_or_create(
+        pipeline=registration.register(definition),
+        exam=exam,
+        fingerprint=_fingerprint(instances),
+        defaults={
+            "route": route,
+            "input_series": chosen,
+            "selection": selection.reason,
+            "state": Job.State.QUEUED if chosen else Job.State.SKIPPED,
+            "reason": "" if chosen else selection.reason,
+            "finished_at": None if chosen else now(),
+        },
+    )
+    if created:
+        engine.supersede_older(job)
+        transaction.on_commit(engine.hint)
+    return job
+
+
+def _select(exam: Exam, definition: Pipeline) -> Selection:
+    headers = [_header(series) for series in exam.series.filter(origin=Series.Origin.RECEIVED)]
+    return select_series(exam_header(headers), headers, definition.input)
+
+
+def _header(series: Series) -> SeriesHeader:
+    first: Instance = series.instances.all()[0]
+    path = store.header_path(series.exam.study_instance_uid, series.series_instance_uid, first.sop_instance_uid)
+    return series_header(json.loads(path.read_bytes()), number_of_instances=series.instances.count())
+
+
+def _received(exam: Exam) -> Iterable[Instance]:
+    return Instance.objects.filter(series__exam=exam, series__origin=Series.Origin.RECEIVED)
+
+
+def _fingerprint(instances: Iterable[Instance]) -> str:
+    lines: Sequence[str] = sorted(f"{instance.sop_instance_uid} {instance.sha256}\n" for instance in instances)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

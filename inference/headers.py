@@ -1,0 +1,132 @@
+"""What a pipeline may know of an exam and its series before any pixel is read: DICOM keywords and their values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydicom import Dataset
+from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag, tag_for_keyword
+
+EXAM_KEYWORDS = frozenset(
+    {
+        "BodyPartExamined",
+        "InstitutionName",
+        "Manufacturer",
+        "ModalitiesInStudy",
+        "Modality",
+        "NumberOfSeries",
+        "PatientAge",
+        "PatientSex",
+        "PatientSize",
+        "PatientWeight",
+        "StationName",
+        "StudyDate",
+        "StudyDescription",
+        "StudyTime",
+    }
+)
+COUNTED = frozenset({"NumberOfInstances"})
+"""Attributes that Overread counts and that are no DICOM keywords."""
+
+_IDENTIFYING = frozenset(
+    {
+        "AccessionNumber",
+        "IssuerOfPatientID",
+        "OtherPatientIDs",
+        "OtherPatientIDsSequence",
+        "PatientAddress",
+        "PatientBirthDate",
+        "PatientBirthTime",
+        "PatientID",
+        "PatientInsurancePlanCodeSequence",
+        "PatientTelephoneNumbers",
+    }
+)
+_BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+_INTEGERS = frozenset({"IS", "SL", "SS", "SV", "UL", "US", "UV"})
+_DECIMALS = frozenset({"DS", "FD", "FL"})
+
+
+@dataclass(frozen=True)
+class SeriesHeader:
+    """One series: its first instance's attributes by DICOM keyword, and `NumberOfInstances`.
+
+    Numbers are numbers. Attributes that may hold several values are lists, even when they hold one.
+    Empty, binary and identifying attributes are absent.
+    """
+
+    series_instance_uid: str
+    values: Mapping[str, object]
+
+    @property
+    def label(self) -> str:
+        """How people speak of the series: `Series 3 "AX T1"`."""
+        return series_label(self.values.get("SeriesNumber"), self.values.get("SeriesDescription"))
+
+
+def series_label(number: object, description: object) -> str:
+    """`Series 3 "AX T1"`, with what is absent left out."""
+    name = "Series" if number is None else f"Series {number}"
+    return f'{name} "{description}"' if description else name
+
+
+def is_identifying(keyword: str) -> bool:
+    """Whether an attribute tells who a person is. Such attributes never reach a condition or a reason."""
+    tag = tag_for_keyword(keyword)
+    return keyword in _IDENTIFYING or (tag is not None and dictionary_VR(tag) == "PN")
+
+
+def series_header(first_instance: Mapping[str, Any], *, number_of_instances: int) -> SeriesHeader:
+    """The header of a series from the DICOM JSON (PS3.18 F.2) of its first instance."""
+    values = _values(first_instance)
+    uid = str(values["SeriesInstanceUID"])
+    return SeriesHeader(uid, {**values, "NumberOfInstances": number_of_instances})
+
+
+def series_header_of_dataset(first_instance: Dataset, *, number_of_instances: int) -> SeriesHeader:
+    """The header of a series from its first instance as read by pydicom."""
+    plain = Dataset({tag: element for tag, element in first_instance.items() if tag.group != 0x7FE0})
+    return series_header(plain.to_json_dict(suppress_invalid_tags=True), number_of_instances=number_of_instances)
+
+
+def exam_header(series: Sequence[SeriesHeader]) -> dict[str, object]:
+    """What holds for the whole exam: those of EXAM_KEYWORDS on which all its series agree, and two counts."""
+    modalities = sorted({str(header.values["Modality"]) for header in series if "Modality" in header.values})
+    return {
+        **{keyword: value for keyword in EXAM_KEYWORDS if (value := _agreed(keyword, series)) is not None},
+        "ModalitiesInStudy": modalities,
+        "NumberOfSeries": len(series),
+    }
+
+
+def _agreed(keyword: str, series: Sequence[SeriesHeader]) -> object | None:
+    values = [header.values.get(keyword) for header in series]
+    return values[0] if values and all(value == values[0] for value in values) else None
+
+
+def _values(attributes: Mapping[str, Any]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for tag, element in attributes.items():
+        keyword = keyword_for_tag(int(tag, 16))
+        if not keyword or is_identifying(keyword) or element["vr"] in _BINARY:
+            continue
+        given = [_value(item, element["vr"]) for item in element.get("Value", ()) if item is not None]
+        if given:
+            values[keyword] = given if _is_multiple(int(tag, 16), given) else given[0]
+    return values
+
+
+def _is_multiple(tag: int, given: list[object]) -> bool:
+    return len(given) > 1 or dictionary_VM(tag) != "1" or dictionary_VR(tag) == "SQ"
+
+
+def _value(item: Any, vr: str) -> object:
+    if vr == "SQ":
+        return _values(item)
+    if vr in _DECIMALS:
+        return float(item)
+    if vr in _INTEGERS:
+        return int(item)
+    return str(item)

@@ -1,0 +1,120 @@
+"""Whether the steps of a pipeline fit together: known operators, earlier steps only, types that match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from inference.definition_file import Location
+from inference.operators import registry
+from inference.operators.registry import OperatorSpec
+from inference.operators.values import Mask, Measurement, SourceSeries
+from inference.schema import INPUT, Pipeline, Step
+
+Fault = tuple[Location, str]
+
+
+def faults(pipeline: Pipeline) -> list[Fault]:
+    """Every place at which the pipeline does not fit together, and what was expected there."""
+    return [*_Wiring(pipeline).faults()]
+
+
+class _Wiring:
+    """Walks the steps in order and remembers what type each makes."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._made: dict[str, Any] = {INPUT: SourceSeries}
+        self._models_used: set[str] = set()
+
+    def faults(self) -> Iterator[Fault]:
+        for index, step in enumerate(self._pipeline.steps):
+            yield from self._step(step, ("steps", index))
+        for alias in sorted(set(self._pipeline.models) - self._models_used):
+            yield ("models", alias), "is used by no step; remove it"
+        yield from self._segments()
+        yield from self._measurements()
+
+    def _step(self, step: Step, at: Location) -> Iterator[Fault]:
+        if step.id in self._made:
+            yield (*at, "id"), f'"{step.id}" is taken; give every step its own name, other than "{INPUT}"'
+        try:
+            spec = registry.find(step.operator)
+        except KeyError as fault:
+            yield (*at, "operator"), str(fault.args[0])
+            self._made.setdefault(step.id, Any)
+            return
+        yield from self._inputs(step, spec, at)
+        yield from self._parameters(step, spec, at)
+        self._made.setdefault(step.id, self._result(step, spec))
+
+    def _inputs(self, step: Step, spec: OperatorSpec, at: Location) -> Iterator[Fault]:
+        for name in sorted(spec.inputs.keys() - step.inputs.keys()):
+            yield (*at, "inputs", name), f"is required by {spec.name}: {_named(spec.inputs[name])}"
+        for name, origin in step.inputs.items():
+            here = (*at, "inputs", name)
+            if name not in spec.inputs:
+                yield here, f"is no input of {spec.name}; it takes {', '.join(spec.inputs)}"
+            elif origin not in self._made:
+                yield here, f'expected "{INPUT}" or an earlier step, not "{origin}"'
+            elif not fits(self._made[origin], spec.inputs[name]):
+                made, wanted = _named(self._made[origin]), _named(spec.inputs[name])
+                yield here, f'expected {wanted}, but "{origin}" makes {made}'
+
+    def _parameters(self, step: Step, spec: OperatorSpec, at: Location) -> Iterator[Fault]:
+        try:
+            spec.parameters.model_validate(step.parameters)
+        except ValidationError as fault:
+            for error in fault.errors():
+                yield (*at, "parameters", *error["loc"]), f"{error['msg']} ({spec.name})"
+        for name in spec.models & step.parameters.keys():
+            alias = step.parameters[name]
+            self._models_used.add(alias)
+            if alias not in self._pipeline.models:
+                yield (*at, "parameters", name), f'expected one of the pipeline\'s models, not "{alias}"'
+
+    def _result(self, step: Step, spec: OperatorSpec) -> Any:
+        """What the step makes; an operator that returns what it takes makes the type of that input."""
+        if not isinstance(spec.returns, TypeVar):
+            return spec.returns
+        origins = (step.inputs.get(name, "") for name, wanted in spec.inputs.items() if wanted is spec.returns)
+        return self._made.get(next(origins, ""), Any)
+
+    def _segments(self) -> Iterator[Fault]:
+        for index, segment in enumerate(self._pipeline.outputs.segments):
+            at: Location = ("outputs", "segments", index)
+            yield from self._output(segment.step, Mask, at)
+            if segment.number != index + 1:
+                yield (*at, "number"), f"expected {index + 1}: segments are numbered from 1 without gaps"
+
+    def _measurements(self) -> Iterator[Fault]:
+        seen: set[str] = set()
+        for index, measurement in enumerate(self._pipeline.outputs.measurements):
+            at: Location = ("outputs", "measurements", index)
+            yield from self._output(measurement.step, Measurement, at)
+            if measurement.name in seen:
+                yield (*at, "name"), f'"{measurement.name}" is taken; give every measurement its own name'
+            seen.add(measurement.name)
+
+    def _output(self, step: str, wanted: Any, at: Location) -> Iterator[Fault]:
+        if step == INPUT or step not in self._made:
+            yield (*at, "step"), f'expected the id of a step, not "{step}"'
+        elif not fits(self._made[step], wanted):
+            yield (*at, "step"), f'expected {_named(wanted)}, but "{step}" makes {_named(self._made[step])}'
+
+
+def fits(made: Any, wanted: Any) -> bool:
+    """Whether a value annotated `made` may go where `wanted` is asked for; a NewType fits where its base does."""
+    if isinstance(wanted, TypeVar):
+        wanted = wanted.__bound__
+    if made is Any or made is wanted:
+        return True
+    base = getattr(made, "__supertype__", None)
+    return fits(base, wanted) if base is not None else False
+
+
+def _named(annotation: Any) -> str:
+    name = annotation.__bound__ if isinstance(annotation, TypeVar) else annotation
+    return str(getattr(name, "__name__", name))
