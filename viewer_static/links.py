@@ -1,0 +1,54 @@
+"""Addresses inside the viewer."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode
+
+PORTAL_DICOMWEB = "/dicomweb"
+DICOMWEB_ROOT_PATTERN = r"^/(dicomweb|reads/[0-9a-f-]+/dicomweb)$"
+
+
+def is_dicomweb_root(path: str) -> bool:
+    """Whether `path` is one of the portal's own DICOMweb roots, the only ones that the viewer may load from."""
+    return "\n" not in path and re.search(DICOMWEB_ROOT_PATTERN, path) is not None
+
+
+def viewer_url(
+    study_instance_uid: str, *, segmentation_series_uid: str | None = None, dicomweb_root: str = PORTAL_DICOMWEB
+) -> str:
+    """The viewer on one exam; with `segmentation_series_uid`, that segmentation laid over its source series."""
+    return _url("/viewer", [study_instance_uid], dicomweb_root, initialSeriesInstanceUID=segmentation_series_uid)
+
+
+def correction_url(
+    study_instance_uid: str, *, segmentation_series_uid: str, dicomweb_root: str = PORTAL_DICOMWEB
+) -> str:
+    """The viewer's editing tools on one segmentation of an exam."""
+    # Without the hanging protocol named, this mode's own takes over, which passes segmentations by.
+    return _url(
+        "/segmentation",
+        [study_instance_uid],
+        dicomweb_root,
+        initialSeriesInstanceUID=segmentation_series_uid,
+        hangingProtocolId="default",
+    )
+
+
+def comparison_url(
+    study_instance_uid: str, *, prior_study_instance_uid: str, dicomweb_root: str = PORTAL_DICOMWEB
+) -> str:
+    """The viewer with an exam beside an earlier one of the same patient."""
+    exams = [study_instance_uid, prior_study_instance_uid]
+    return _url("/viewer", exams, dicomweb_root, hangingProtocolId="@ohif/hpCompare")
+
+
+def _url(path: str, study_instance_uids: list[str], dicomweb_root: str, **parameters: str | None) -> str:
+    """Raises ValueError for a DICOMweb root that is not the portal's."""
+    if not is_dicomweb_root(dicomweb_root):
+        raise ValueError(f"{dicomweb_root!r} is not a DICOMweb root of the portal.")
+    query = {"StudyInstanceUIDs": ",".join(study_instance_uids)}
+    query |= {name: value for name, value in parameters.items() if value is not None}
+    if dicomweb_root != PORTAL_DICOMWEB:
+        query["dicomweb"] = dicomweb_root
+    return f"{path}?{urlencode(query, safe=',@/')}"

@@ -1,0 +1,93 @@
+// OHIF's configuration, loaded by its page before it starts. The portal fills in __DICOMWEB_ROOT_PATTERN__.
+(() => {
+  'use strict';
+
+  // Each read has a DICOMweb root of its own, which the page's address names: /viewer?dicomweb=/reads/<id>/dicomweb
+  // Anything else than one of the portal's roots stops the viewer: another root could show what a reader must not see.
+  const PORTALS_ROOTS = new RegExp(__DICOMWEB_ROOT_PATTERN__);
+  const named = new URLSearchParams(window.location.search).getAll('dicomweb');
+  const root = named.length === 0 ? '/dicomweb' : named[0];
+  if (named.length > 1 || !PORTALS_ROOTS.test(root)) {
+    window.stop();
+    document.documentElement.textContent =
+      'This link names a source of images that is not one of the portal\'s. Open the images from their page again.';
+    throw new Error('The dicomweb parameter is not a DICOMweb root of this portal.');
+  }
+  const dicomweb = window.location.origin + root;
+
+  const say = sentence => {
+    const id = 'overread-message';
+    const line = document.getElementById(id) ?? document.body.appendChild(document.createElement('div'));
+    line.id = id;
+    line.setAttribute('role', 'alert');
+    line.style.cssText =
+      'position:fixed;inset:auto 0 0 0;z-index:9999;padding:.5rem 1rem;background:#b42318;color:#fff;font:14px sans-serif';
+    line.textContent = sentence;
+  };
+
+  // In a narrow frame, such as the result page's on a small screen, the image needs the width more than the panels do.
+  const NARROW = 900;
+  const withoutPanels = { leftPanels: { $set: [] }, rightPanels: { $set: [] } };
+
+  window.config = {
+    name: 'Overread',
+    routerBasename: null,
+    extensions: ['/portal-extension.js'],
+    modes: [],
+    customizationService: {
+      global: { 'ohif.tours': { $set: [] } },
+      mode: { segmentation: { leftPanels: { $set: [] } }, viewer: window.innerWidth < NARROW ? withoutPanels : {} },
+    },
+    showStudyList: false,
+    // The bar belongs to the tools: the page around the viewer says whose it is.
+    whiteLabeling: { createLogoComponentFn: React => React.createElement('span') },
+    showPatientInfo: 'disabled',
+    showWarningMessageForCrossOrigin: false,
+    showCPUFallbackMessage: true,
+    showLoadingIndicator: true,
+    showErrorDetails: 'always',
+    investigationalUseDialog: { option: 'never' },
+    // A segmentation named in the link is shown without asking.
+    disableConfirmationPrompts: true,
+    strictZSpacingForVolumeViewport: true,
+    maxNumberOfWebWorkers: 3,
+    maxNumRequests: { interaction: 100, thumbnail: 5, prefetch: 25 },
+    defaultDataSourceName: 'overread',
+    dataSources: [
+      {
+        namespace: '@ohif/extension-default.dataSourcesModule.dicomweb',
+        sourceName: 'overread',
+        configuration: {
+          friendlyName: 'Overread',
+          name: 'overread',
+          qidoRoot: dicomweb,
+          wadoRoot: dicomweb,
+          wadoUriRoot: dicomweb,
+          qidoSupportsIncludeField: true,
+          supportsReject: false,
+          supportsFuzzyMatching: false,
+          supportsWildcard: true,
+          dicomUploadEnabled: false,
+          imageRendering: 'wadors',
+          thumbnailRendering: 'wadors',
+          enableStudyLazyLoad: true,
+          // Loading a binary segmentation whole shows it sheared when Rows x Columns is no multiple of 8: OHIF 3.13.2
+          // starts each frame at a byte, where DICOM packs on. Frame by frame, the server does the unpacking.
+          loadMultiframeAsPart10: false,
+          singlepart: 'bulkdata,video',
+          bulkDataURI: { enabled: true },
+          omitQuotationForMultipartRequest: true,
+          // OHIF's default, Label Map Segmentation, is one that highdicom cannot read yet.
+          segmentation: { store: { defaultMode: 'bitmap', transferSyntaxUID: '1.2.840.10008.1.2.1' } },
+        },
+      },
+    ],
+    httpErrorHandler: error => {
+      if (error.status === 401 || error.status === 403) {
+        say(`The portal did not hand over images (${error.status}). Your session may have ended: log in again, then reload.`);
+      } else if (error.status >= 500) {
+        say(`The portal failed to hand over images (${error.status}). Reload; if it stays, tell your administrator.`);
+      }
+    },
+  };
+})();

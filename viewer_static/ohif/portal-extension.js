@@ -1,0 +1,23 @@
+// OHIF's extension of the portal's own: an ES module, which OHIF imports before it starts.
+
+// OHIF opens a segmentation at its first slice, often a few pixels at the top of the head. Its largest one says more.
+function openAtLargestSlice({ segDisplaySet }) {
+  let most = 0;
+  for (const { voxelManager, referencedImageId } of segDisplaySet?.images ?? []) {
+    const voxels = voxelManager?.getScalarData().reduce((count, label) => count + (label !== 0), 0) ?? 0;
+    if (voxels > most) {
+      most = voxels;
+      segDisplaySet.firstSegmentedSliceImageId = referencedImageId;
+    }
+  }
+}
+
+export default {
+  id: 'overread',
+  onModeEnter({ servicesManager }) {
+    const { segmentationService } = servicesManager.services;
+    // The anatomy has to be judged through the overlay; OHIF's own half-opaque fill hides it.
+    segmentationService.setStyle({ type: 'Labelmap' }, { fillAlpha: 0.2, fillAlphaInactive: 0.2 });
+    segmentationService.subscribe(segmentationService.EVENTS.SEGMENTATION_LOADING_COMPLETE, openAtLargestSlice);
+  },
+};
