@@ -1,4 +1,7 @@
-"""What people say of a result. Responses are only ever added: an amendment is a new response."""
+"""What people say of a result. Responses are only ever added: an amendment is a new response.
+
+The database itself refuses to change or delete a response, or a form that one answers (migration 0004).
+"""
 
 from __future__ import annotations
 
@@ -31,19 +34,26 @@ class Form(models.Model):
 class Response(models.Model):
     """One answered form: who said what of which result, when, and how long it took."""
 
+    class Source(models.TextChoices):
+        PAGE = "page", "Result page, time measured by the server"
+        API = "api", "API, time as the client gave it"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     form = models.ForeignKey(Form, on_delete=models.PROTECT, related_name="responses")
     result = models.ForeignKey(Result, on_delete=models.PROTECT, related_name="responses")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="responses")
     answers = models.JSONField()
-    seconds = models.FloatField(help_text="From the page's opening to its submission")
+    seconds = models.FloatField(
+        null=True, blank=True, help_text="From the form's opening to its submission; empty when nobody measured it"
+    )
+    source = models.CharField(max_length=4, choices=Source.choices, default=Source.PAGE)
     submitted_at = models.DateTimeField(default=now)
     amends = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="amended_by")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["form", "result", "author"], condition=models.Q(amends=None), name="one_first_response"
+                fields=["result", "author"], condition=models.Q(amends=None), name="one_first_response"
             )
         ]
         ordering = ["-submitted_at"]

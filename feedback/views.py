@@ -1,0 +1,78 @@
+"""The page of one result, and the feedback part of it, which answers for itself."""
+
+from http import HTTPStatus
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from feedback import posting
+from feedback.cards import cards_of
+from feedback.panel import Panel, panel_for
+from feedback.responses import visible_results
+from feedback.review import may_review, statements_by_reader
+from inference.models import Result
+from portal.signed_in import SignedInRequest
+from viewer_static.links import viewer_url
+
+
+@require_safe
+@never_cache
+@login_required
+def result_page(request: SignedInRequest, result_id: UUID) -> HttpResponse:
+    """A result: the images with the overlay, its measurements over time, and the feedback on it."""
+    result = get_object_or_404(visible_results(request.user), pk=result_id)
+    return _page(request, _panel(request, result), status=HTTPStatus.OK)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def result_feedback(request: SignedInRequest, result_id: UUID) -> HttpResponse:
+    """The feedback part of the page. POST saves a response, or hands back all that was entered with 409 or 422."""
+    result = get_object_or_404(visible_results(request.user), pk=result_id)
+    if request.method != "POST":
+        return _part(request, _panel(request, result), status=HTTPStatus.OK)
+    panel, status = posting.take(request.POST, result=result, reader=request.user)
+    if request.headers.get("HX-Request"):
+        return _part(request, panel, status=status)
+    if panel.saved:
+        return HttpResponseRedirect(reverse("result", args=[result.pk]))
+    return _page(request, panel, status=status)
+
+
+def _panel(request: SignedInRequest, result: Result) -> Panel:
+    return panel_for(result, request.user, amend="amend" in request.GET)
+
+
+def _part(request: SignedInRequest, panel: Panel, *, status: HTTPStatus) -> HttpResponse:
+    return render(request, "feedback/panel.html", {"panel": panel}, status=status)
+
+
+def _page(request: SignedInRequest, panel: Panel, *, status: HTTPStatus) -> HttpResponse:
+    result, user = panel.result, request.user
+    # Whoever is still to answer does not get to know what others said.
+    reviews = may_review(user, result) and (panel.saved is not None or not panel.may_answer)
+    context = {
+        "panel": panel,
+        "result": result,
+        "exam": result.exam,
+        "pipeline": result.job.pipeline,
+        "cards": cards_of(result, user),
+        "viewer": _viewer(result),
+        "reviews": reviews,
+        "statements": statements_by_reader(result, user) if reviews else [],
+    }
+    return render(request, "feedback/result.html", context, status=status)
+
+
+def _viewer(result: Result) -> str:
+    segmentation = result.segmentation
+    return viewer_url(
+        result.exam.study_instance_uid,
+        segmentation_series_uid=segmentation.series_instance_uid if segmentation else None,
+    )
