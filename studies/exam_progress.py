@@ -1,0 +1,99 @@
+"""How far an exam has come: what arrived, what was made of it, and what is still to happen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Count, Prefetch
+
+from dicom_ingest.models import AETitle, Exam, Route, Series
+from inference.models import Job, Measurement, Result
+from portal.access import Viewer
+
+OTHER_EXAMS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteLine:
+    """One way the exam came in, and where that is now."""
+
+    route: Route
+    quiet_period_seconds: int | None
+    pipeline: str
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything arrived and was given to the pipeline."""
+        completed, dispatched = self.route.completed_at, self.route.dispatched_at
+        return completed is not None and dispatched is not None and dispatched >= completed
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExamProgress:
+    """The parts of an exam's page that change while one looks at them."""
+
+    routes: tuple[RouteLine, ...]
+    jobs: tuple[Job, ...]
+    series: tuple[Series, ...]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen unless somebody does something."""
+        return all(line.is_settled for line in self.routes) and all(job.is_final for job in self.jobs)
+
+    @property
+    def newest_result(self) -> Result | None:
+        """The result of the newest job that succeeded."""
+        return next(
+            (job.result for job in self.jobs if job.state == Job.State.SUCCEEDED and hasattr(job, "result")), None
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatientExam:
+    """One of the patient's exams, as a row of the longitudinal table."""
+
+    exam: Exam
+    result: Result | None
+    measurement: Measurement | None
+    is_this: bool
+
+
+def progress_of(exam: Exam) -> ExamProgress:
+    """Where `exam` stands now."""
+    ae_titles = {ae.title: ae for ae in AETitle.objects.filter(title__in=exam.routes.values("called_ae"))}
+    jobs = exam.jobs.select_related("pipeline", "result", "input_series", "superseded_by").prefetch_related("operators")
+    series = exam.series.annotate(instance_count=Count("instances"))
+    return ExamProgress(
+        routes=tuple(_line(route, ae_titles.get(route.called_ae)) for route in exam.routes.all()),
+        jobs=tuple(jobs.order_by("-created_at")),
+        series=tuple(series.order_by("-origin", "series_number", "pk")),
+    )
+
+
+def exams_of_the_patient(exam: Exam, user: Viewer) -> tuple[PatientExam, ...]:
+    """`exam` and the patient's other exams that `user` may see, newest first. Without a PatientID only `exam`."""
+    mine = Exam.objects.filter(pk=exam.pk)
+    if exam.patient_id:
+        mine = Exam.objects.visible_to(user).filter(
+            patient_id=exam.patient_id, issuer_of_patient_id=exam.issuer_of_patient_id
+        )
+    results = Result.objects.current().prefetch_related("measurements")
+    exams = mine.prefetch_related(Prefetch("results", queryset=results, to_attr="current_results"))
+    ordered = exams.order_by("-study_date", "-study_time", "-received_at")[:OTHER_EXAMS]
+    return tuple(_patient_exam(other, is_this=other.pk == exam.pk) for other in ordered)
+
+
+def _line(route: Route, ae: AETitle | None) -> RouteLine:
+    return RouteLine(
+        route=route,
+        quiet_period_seconds=ae.quiet_period_seconds if ae else None,
+        pipeline=ae.pipeline if ae else "",
+    )
+
+
+def _patient_exam(exam: Exam, *, is_this: bool) -> PatientExam:
+    current: list[Result] = vars(exam)["current_results"]
+    result = current[0] if current else None
+    measurements = list(result.measurements.all()) if result else []
+    return PatientExam(exam=exam, result=result, measurement=measurements[0] if measurements else None, is_this=is_this)

@@ -1,0 +1,274 @@
+"""What a person has to do: the cases they judge, how their studies flow, and what went wrong.
+
+Every function asks a fixed number of queries, however many studies and cases there are.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.db.models import Case as SqlCase
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When, Window
+from django.db.models.functions import RowNumber
+
+from dicom_ingest.models import Exam, ExamQuerySet, Route
+from feedback.models import Response
+from inference.models import Job, Result
+from portal.access import Capability, Role, roles_with
+from portal.models import User
+from studies.models import Case, Membership, Study
+
+CASES_PER_STUDY = 10
+RECENT = 8
+
+State = Job.State
+WITHOUT_RESULT = [State.FAILED, State.SKIPPED, State.CANCELLED]
+READERS = roles_with(Capability.GIVE_FEEDBACK)
+
+
+class Standing(StrEnum):
+    """Where one case stands for one reader, in the order in which the worklist shows them."""
+
+    TO_JUDGE = "to judge"
+    COMING = "coming"
+    WITHOUT_RESULT = "no result"
+    JUDGED = "judged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseLine:
+    """One case as its row in a list: the newest job of the study's pipeline, and what is to be judged of it."""
+
+    case: Case
+    job: Job | None
+    result_id: uuid.UUID | None
+    standing: Standing
+    responses: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """How many exams reached each stage of a study."""
+
+    received: int
+    enrolled: int
+    results: int
+    judged: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How far one reader is with a study. `ready` counts the cases that have a result."""
+
+    judged: int
+    ready: int
+    enrolled: int
+
+    @property
+    def waiting(self) -> int:
+        return self.ready - self.judged
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyLine:
+    """One study of a person: their roles in it, and what of it concerns those roles."""
+
+    study: Study
+    roles: tuple[Role, ...]
+    flow: Flow
+    reading: Reading | None
+    sees_flow: bool
+    cases: tuple[CaseLine, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worklist:
+    """Everything on the page `My work`."""
+
+    studies: tuple[StudyLine, ...]
+    next_case: CaseLine | None
+    troubles: tuple[Job, ...]
+    recent_results: tuple[Result, ...]
+    oversees: bool
+
+    @property
+    def reads(self) -> tuple[StudyLine, ...]:
+        """The studies in which the person judges cases."""
+        return tuple(line for line in self.studies if line.reading is not None)
+
+
+def worklist(user: User) -> Worklist:
+    """What `user` has to do and to watch, over all their studies."""
+    studies = _study_lines(user)
+    oversees = any(line.sees_flow for line in studies)
+    visible = Exam.objects.visible_to(user)
+    return Worklist(
+        studies=studies,
+        next_case=_next(studies),
+        oversees=oversees,
+        troubles=tuple(_troubles(visible)) if oversees else (),
+        recent_results=tuple(_recent_results(visible)) if oversees else (),
+    )
+
+
+def study_line(user: User, study: Study) -> StudyLine | None:
+    """`study` as `user` may see it, or None when they have no role in it."""
+    return next((line for line in _study_lines(user, only=study) if line.study.pk == study.pk), None)
+
+
+def cases_for(user: User, studies: Iterable[Study]) -> QuerySet[Case]:
+    """The cases of `studies` in the order of the worklist: to judge, coming, without a result, judged.
+
+    Each is annotated with `job_id` and `job_state` of the newest job of the study's pipeline, `result_id` of its
+    current result, `is_judged` by `user`, `response_count` by anybody, and `place` in that order.
+    """
+    jobs = Job.objects.filter(exam=OuterRef("exam"), pipeline__name=OuterRef("study__ae_title__pipeline"))
+    newest = jobs.exclude(state=State.SUPERSEDED).order_by("-created_at")
+    authors = Response.objects.filter(result=OuterRef("result_id")).order_by().values("result")
+    return (
+        Case.objects.filter(study__in=[study.pk for study in studies])
+        .annotate(
+            job_id=Subquery(newest.values("pk")[:1]),
+            job_state=Subquery(newest.values("state")[:1]),
+            result_id=Subquery(_current_result().values("pk")[:1]),
+        )
+        .annotate(
+            is_judged=Exists(Response.objects.filter(result=OuterRef("result_id"), author=user)),
+            response_count=Subquery(authors.annotate(n=Count("author", distinct=True)).values("n")),
+        )
+        .annotate(place=_place())
+        .select_related("study", "exam")
+        .order_by("place", "number")
+    )
+
+
+def case_lines(cases: Sequence[Case]) -> tuple[CaseLine, ...]:
+    """The rows of cases that `cases_for` gave."""
+    annotated = [(case, vars(case)) for case in cases]
+    jobs = Job.objects.select_related("pipeline").in_bulk([row["job_id"] for _, row in annotated if row["job_id"]])
+    return tuple(
+        CaseLine(
+            case=case,
+            job=jobs.get(row["job_id"]),
+            result_id=row["result_id"],
+            standing=list(Standing)[row["place"]],
+            responses=row["response_count"] or 0,
+        )
+        for case, row in annotated
+    )
+
+
+def _place() -> SqlCase:
+    order = {standing: Value(place) for place, standing in enumerate(Standing)}
+    return SqlCase(
+        When(is_judged=True, then=order[Standing.JUDGED]),
+        When(result_id__isnull=False, then=order[Standing.TO_JUDGE]),
+        When(job_state__in=WITHOUT_RESULT, then=order[Standing.WITHOUT_RESULT]),
+        default=order[Standing.COMING],
+    )
+
+
+def _study_lines(user: User, *, only: Study | None = None) -> tuple[StudyLine, ...]:
+    roles = _roles_by_study(user)
+    mine = Study.objects.all() if user.is_superuser else Study.objects.filter(pk__in=roles)
+    studies = list((mine.filter(pk=only.pk) if only else mine).select_related("ae_title", "form"))
+    counts = _counts(user, studies)
+    reads = [study for study in studies if READERS & roles[study.pk]]
+    cases = _first_cases(user, reads) if only is None else {}
+    return tuple(
+        StudyLine(
+            study=study,
+            roles=tuple(role for role in Role if role in roles[study.pk]),
+            flow=counts[study.pk][0],
+            reading=counts[study.pk][1] if study in reads else None,
+            sees_flow=user.is_superuser or bool(roles[study.pk] - READERS),
+            cases=cases.get(study.pk, ()),
+        )
+        for study in studies
+    )
+
+
+def _roles_by_study(user: User) -> defaultdict[int, set[Role]]:
+    roles: defaultdict[int, set[Role]] = defaultdict(set)
+    for study_id, role in Membership.objects.filter(user=user).values_list("study_id", "role"):
+        roles[study_id].add(Role(role))
+    return roles
+
+
+def _counts(user: User, studies: Sequence[Study]) -> dict[int, tuple[Flow, Reading]]:
+    received = dict(
+        Route.objects.filter(called_ae__in=[study.ae_title.title for study in studies])
+        .order_by()
+        .values_list("called_ae")
+        .annotate(n=Count("exam", distinct=True))
+    )
+    counted = {study_id: counts for study_id, *counts in _counted_cases(user, studies)}
+    lines = {}
+    for study in studies:
+        enrolled, results, judged, judged_by_user = counted.get(study.pk, (0, 0, 0, 0))
+        arrived = received.get(study.ae_title.title, 0)
+        flow = Flow(received=arrived, enrolled=enrolled, results=results, judged=judged)
+        lines[study.pk] = flow, Reading(judged=judged_by_user, ready=results, enrolled=enrolled)
+    return lines
+
+
+def _counted_cases(user: User, studies: Sequence[Study]) -> QuerySet[Case, tuple[int, int, int, int, int]]:
+    """By study: its id, its cases, those with a result, those that anybody and that `user` has judged."""
+    responses = Response.objects.filter(result=OuterRef("result_id"))
+    cases = Case.objects.filter(study__in=[study.pk for study in studies])
+    return (
+        cases.annotate(result_id=Subquery(_current_result().values("pk")[:1]))
+        .annotate(is_judged=Exists(responses), is_judged_by_user=Exists(responses.filter(author=user)))
+        .order_by()
+        .values("study_id")
+        .annotate(
+            enrolled=Count("pk"),
+            results=Count("pk", filter=Q(result_id__isnull=False)),
+            judged=Count("pk", filter=Q(is_judged=True)),
+            judged_by_user=Count("pk", filter=Q(is_judged_by_user=True)),
+        )
+        .values_list("study_id", "enrolled", "results", "judged", "judged_by_user")
+    )
+
+
+def _current_result() -> QuerySet[Result]:
+    """The newest current result of a case's exam by the pipeline of its study, as a subquery on cases."""
+    same = {"exam": OuterRef("exam"), "job__pipeline__name": OuterRef("study__ae_title__pipeline")}
+    return Result.objects.current().filter(**same).order_by("-created_at")
+
+
+def _first_cases(user: User, studies: Sequence[Study]) -> dict[int, tuple[CaseLine, ...]]:
+    position = Window(RowNumber(), partition_by=F("study_id"), order_by=[F("place").asc(), F("number").asc()])
+    cases = cases_for(user, studies).annotate(position=position).filter(position__lte=CASES_PER_STUDY)
+    by_study: defaultdict[int, list[CaseLine]] = defaultdict(list)
+    for line in case_lines(list(cases)):
+        by_study[line.case.study_id].append(line)
+    return {study_id: tuple(lines) for study_id, lines in by_study.items()}
+
+
+def _next(studies: Sequence[StudyLine]) -> CaseLine | None:
+    """The case that has waited longest, over all studies."""
+    waiting = [line for study in studies for line in study.cases if line.standing == Standing.TO_JUDGE]
+    return min(waiting, key=lambda line: line.case.enrolled_at, default=None)
+
+
+def _troubles(visible: ExamQuerySet) -> QuerySet[Job]:
+    return (
+        Job.objects.filter(exam__in=visible, state__in=[State.FAILED, State.SKIPPED])
+        .select_related("exam", "pipeline")
+        .order_by("-finished_at")[:RECENT]
+    )
+
+
+def _recent_results(visible: ExamQuerySet) -> QuerySet[Result]:
+    return (
+        Result.objects.current()
+        .filter(exam__in=visible)
+        .select_related("exam", "job__pipeline")
+        .prefetch_related("measurements")
+        .order_by("-created_at")[:RECENT]
+    )
