@@ -1,0 +1,91 @@
+# What can be done here: `make help`. A fresh clone needs Python 3.11, npm and make; the rest is fetched.
+
+VENV := .venv
+PYTHON_OF_VENV := $(VENV)/bin/python
+COVERAGE := $(VENV)/bin/coverage
+TEMPLATES = $(wildcard */templates)
+# What the tests drive beyond Python packages, as command:package of Debian.
+SYSTEM_PACKAGES := chromium:chromium storescu:dcmtk dciodvfy:dicom3tools
+
+SHELL := bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint format clean preflight front-end system-packages
+
+# Prints the first Python 3.11 there is, the one named by PYTHON=... before all others.
+FIND_PYTHON = for each in $(PYTHON) $(PYTHON_OF_VENV) python3.11 python3 python /usr/bin/python3.11; do \
+	"$$each" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { echo "$$each"; break; }; done
+NO_PYTHON = Python 3.11 was not found: install it, or name it with make PYTHON=/path/to/python3.11
+
+define WITH_PYTHON
+	@python=$$($(FIND_PYTHON)); test -n "$$python" || { echo "$(NO_PYTHON)"; exit 1; }
+endef
+
+# Installs the extras named by EXTRAS with one line of progress; what pip said is kept.
+define INSTALL
+	@set -o pipefail; log=$(VENV)/install.log; \
+	echo "Installing into $(VENV), some minutes the first time; what pip says is in $$log"; \
+	$(PYTHON_OF_VENV) -m pip --disable-pip-version-check install --progress-bar off --editable '.[$(EXTRAS)]' 2>&1 | tee "$$log" \
+	| awk '/^ *Collecting/ { printf "\r  %d packages found: %-40.40s", ++n, $$2; fflush() } \
+	/^Installing collected/ { printf "\r  installing them %-60s", ""; fflush() } END { if (n) print "" }' \
+	|| { echo "pip could not install Overread: $$(sed -n 's/^ *ERROR: *//p' $$log | tail -1)"; \
+	echo "Check the network and the disk, then run the same again."; exit 1; }
+	@touch $(VENV)/installed-embedded $@
+endef
+
+help:  ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: preflight $(VENV)/installed-embedded front-end  ## the whole portal on this machine with exams in it, until Ctrl-C
+	@$(PYTHON_OF_VENV) -m portal.demo
+
+test: lint $(VENV)/installed-test system-packages front-end  ## the quality gate, every test, and their coverage
+	$(COVERAGE) erase
+	$(COVERAGE) run -m pytest -n 2 -m "not e2e and not faults and not model"
+	$(COVERAGE) run -m pytest -m "e2e or faults or model"
+	$(COVERAGE) combine --quiet
+	$(COVERAGE) report
+
+lint: $(VENV)/installed-test  ## style, types, import contracts and templates
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/djlint --lint $(TEMPLATES)
+
+format: $(VENV)/installed-test  ## lay out the code
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:  ## remove what was fetched and built; the demonstration's data only if you say so
+	rm -rf $(VENV) viewer_static/dist collected build *.egg-info .cache .coverage* htmlcov .hypothesis .*_cache
+	@if [ -d .overread ] && [ -t 0 ]; then \
+	read -r -p "Delete .overread too, with every exam, result and answer in it? [y/N] " answer; \
+	if [ "$$answer" = y ]; then rm -rf .overread; fi; fi
+
+preflight:
+	$(WITH_PYTHON); "$$python" portal/demo/preflight.py
+
+front-end: | $(PYTHON_OF_VENV)
+	@set -o pipefail; $(PYTHON_OF_VENV) -m viewer_static.fetch | sed '/: there$$/d'
+
+$(PYTHON_OF_VENV):
+	$(WITH_PYTHON); "$$python" -m venv $(VENV) \
+	|| { rm -rf $(VENV); echo "Python's venv module is missing: on Debian, apt-get install python3.11-venv"; exit 1; }
+
+$(VENV)/installed-embedded: EXTRAS := embedded
+$(VENV)/installed-embedded: pyproject.toml | $(PYTHON_OF_VENV)
+	$(INSTALL)
+
+$(VENV)/installed-test: EXTRAS := embedded,test
+$(VENV)/installed-test: pyproject.toml | $(PYTHON_OF_VENV)
+	$(INSTALL)
+
+system-packages:
+	@missing=; for pair in $(SYSTEM_PACKAGES); do \
+	command -v $${pair%%:*} > /dev/null || missing="$$missing $${pair##*:}"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then \
+	echo "The tests need$$missing: install them, on Debian with sudo apt-get install$$missing"; exit 1; fi; \
+	echo "Installing for the tests:$$missing"; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing > /dev/null

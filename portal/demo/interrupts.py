@@ -1,0 +1,63 @@
+"""Ctrl-C, a closed terminal and SIGTERM all mean one thing: stop in order."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """Turns such a signal into KeyboardInterrupt; while things are being stopped, more of them change nothing."""
+
+    def __init__(self) -> None:
+        self._deferred = False
+        self._pending = False
+        self._stopping = False
+        for number in SIGNALS:
+            signal.signal(number, self._arrived)
+
+    def _arrived(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            _write_to_nobody()
+        if self._stopping:
+            return
+        if self._deferred:
+            self._pending = True
+            return
+        raise KeyboardInterrupt
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Let what must not be left half done run to its end first, or fail, and only then be interrupted.
+
+        Processes started within inherit SIGINT blocked: unless they see to it themselves, they live through the
+        terminal's Ctrl-C until they are stopped in order.
+        """
+        self._deferred = True
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            self._deferred = False
+            if self._pending:
+                raise KeyboardInterrupt
+
+    @contextmanager
+    def ignored_afterwards(self) -> Iterator[None]:
+        """From the end of this block on, whatever ended it, nothing interrupts any more."""
+        try:
+            yield
+        finally:
+            self._stopping = True
+
+
+def _write_to_nobody() -> None:
+    """The terminal is gone, and writing to it would fail in the middle of stopping."""
+    nobody = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nobody, 1)
+    os.dup2(nobody, 2)
+    os.close(nobody)
