@@ -1,0 +1,238 @@
+"""Every URL of the portal, asked for by everybody. One that the table lacks fails the test: declare who may use it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import pytest
+from django.core.cache import cache
+from django.db import transaction
+from django.http.response import HttpResponseBase
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.timezone import now
+
+from dicom_ingest import store
+from dicom_ingest.models import Exam, QuarantinedInstance, Route
+from feedback.responses import submit
+from inference.models import Job, PipelineVersion, Result
+from tests.conftest import Cast
+from tests.dicom_ingest.scans import complete, mr_slice, receive
+from tests.feedback.conftest import ANSWERS
+
+ADMIN = frozenset({"admin"})
+READERS = frozenset({"reader", "other_reader"})
+COORDINATORS = frozenset({"coordinator"}) | ADMIN
+FEEDBACK_SEEN_BY = frozenset({"governance", "reader"}) | COORDINATORS  # a reader sees their own
+JOBS = frozenset({"qc", "scientist"}) | COORDINATORS
+MEMBERS = READERS | JOBS | frozenset({"governance"})
+SIGNED_IN = MEMBERS | frozenset({"outsider"})
+EVERYBODY = SIGNED_IN | frozenset({"anonymous"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """Who is let in, and how they ask."""
+
+    allowed: frozenset[str]
+    method: Literal["get", "post"] = "get"
+    query: str = ""
+
+
+# fmt: off
+TABLE: dict[str, Row] = {
+    # studies
+    "home":                       Row(allowed=SIGNED_IN),
+    "study":                      Row(allowed=MEMBERS),
+    "exam":                       Row(allowed=MEMBERS),
+    "exam-progress":              Row(allowed=MEMBERS),
+    "image-display":              Row(allowed=MEMBERS, query="?requestType=STUDY&studyUID=<exam>"),
+    # feedback
+    "result":                     Row(allowed=MEMBERS),
+    "result-feedback":            Row(allowed=MEMBERS),
+    "api-feedback-list":          Row(allowed=SIGNED_IN),
+    "api-feedback-detail":        Row(allowed=FEEDBACK_SEEN_BY),
+    # inference
+    "jobs":                       Row(allowed=JOBS),
+    "jobs-table":                 Row(allowed=JOBS),
+    "job":                        Row(allowed=JOBS),
+    "job-progress":               Row(allowed=JOBS),
+    "job-retry":                  Row(allowed=JOBS, method="post"),
+    "job-cancel":                 Row(allowed=JOBS, method="post"),
+    "api-job-list":               Row(allowed=SIGNED_IN),
+    "api-job-detail":             Row(allowed=MEMBERS),
+    "api-result-list":            Row(allowed=SIGNED_IN),
+    "api-result-detail":          Row(allowed=MEMBERS),
+    # dicom_ingest
+    "reception":                  Row(allowed=COORDINATORS),
+    "reception-complete":         Row(allowed=ADMIN, method="post"),
+    "quarantine-retry":           Row(allowed=ADMIN, method="post"),
+    "quarantine-download":        Row(allowed=ADMIN),
+    "quarantine-discard":         Row(allowed=ADMIN, method="post"),
+    "exam-list":                  Row(allowed=SIGNED_IN),
+    "exam-detail":                Row(allowed=MEMBERS),
+    # DICOMweb; searches answer everybody who has signed in, each within what they may see
+    "dicomweb/studies":           Row(allowed=SIGNED_IN),
+    "dicomweb/series":            Row(allowed=SIGNED_IN),
+    "dicomweb/instances":         Row(allowed=SIGNED_IN),
+    "dicomweb/studies/<str:study>":                                                          Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/metadata":                                                 Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/series":                                                   Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/instances":                                                Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/series/<str:series>":                                      Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/series/<str:series>/metadata":                             Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/series/<str:series>/instances":                            Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>":             Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/metadata":    Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/frames/<str:frames>":
+                                  Row(allowed=MEMBERS),
+    # the viewer's own files hold nothing of a patient's
+    "viewer":                     Row(allowed=SIGNED_IN),
+    "segmentation":               Row(allowed=SIGNED_IN),
+    "viewer-configuration":       Row(allowed=EVERYBODY),
+    "viewer-extension":           Row(allowed=EVERYBODY),
+    # portal
+    "login":                      Row(allowed=EVERYBODY),
+    "logout":                     Row(allowed=EVERYBODY, method="post"),
+    "token":                      Row(allowed=EVERYBODY, method="post"),
+    "schema":                     Row(allowed=EVERYBODY),
+    "healthz":                    Row(allowed=EVERYBODY),
+    "readyz":                     Row(allowed=EVERYBODY),
+}
+# fmt: on
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """One URL pattern of the portal; `name` is its route where it has no name."""
+
+    name: str
+    route: str
+    is_admins: bool
+
+    def filled(self, values: Mapping[str, object]) -> str:
+        """The address with a value for each of its parts."""
+        route = re.sub(r"\(\?P<(\w+)>[^)]*\)", r"<\1>", self.route).replace("^", "").replace("$", "")
+        return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda part: str(values[part[1]]), route)
+
+
+@pytest.fixture
+def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, object]]:
+    """What stands in the URLs, by URL where `pk` says too little."""
+    exam, job = exam_with_everything.exam, exam_with_everything.job
+    series = exam.series.get()
+    response = exam_with_everything.responses.get()
+    quarantined = QuarantinedInstance.objects.get()
+    return {
+        "": {
+            "slug": "brain",
+            "study_instance_uid": exam.study_instance_uid,
+            "study": exam.study_instance_uid,
+            "series": series.series_instance_uid,
+            "instance": series.instances.get().sop_instance_uid,
+            "frames": 1,
+            "result_id": exam_with_everything.pk,
+            "job_id": job.pk,
+        },
+        "api-feedback-detail": {"pk": response.pk},
+        "api-job-detail": {"pk": job.pk},
+        "api-result-detail": {"pk": exam_with_everything.pk},
+        "reception-complete": {"pk": Route.objects.get().pk},
+        "quarantine-retry": {"pk": quarantined.pk},
+        "quarantine-discard": {"pk": quarantined.pk},
+        "quarantine-download": {"pk": quarantined.pk},
+    }
+
+
+@pytest.fixture
+def exam_with_everything(cast: Cast) -> Result:
+    """The result of an exam with a file, which `reader` has judged; and a quarantined file beside it."""
+    [instance] = receive(mr_slice(1))
+    exam: Exam = complete(instance.series.exam)
+    version = PipelineVersion.objects.create(name="brain-extraction", version="1", digest="d", title="B", definition={})
+    job = Job.objects.create(pipeline=version, exam=exam, fingerprint="a", state=Job.State.SUCCEEDED, started_at=now())
+    result = Result.objects.create(job=job, exam=exam)
+    study = exam.cases.get().study
+    submit(result=result, author=cast.reader, form=study.form, answers=ANSWERS, seconds=1.0)
+    QuarantinedInstance.objects.create(reason="not-dicom", explanation="?", file_name="one.dcm", size=3)
+    return result
+
+
+def test_every_url_lets_in_those_whom_the_table_names(cast: Cast, values: dict[str, dict[str, object]]) -> None:
+    cache.clear()  # the throttle of `token` counts other tests' requests
+    clients = _clients(cast)
+    found = {
+        address.name: {who for who, client in clients.items() if _is_let_in(client, address, values)}
+        for address in _addresses()
+        if not address.is_admins
+    }
+    declared = {name: set(row.allowed) for name, row in TABLE.items()}
+    differing = sorted(name for name in found.keys() | declared.keys() if found.get(name) != declared.get(name))
+    assert not differing, {name: {"is let in": found.get(name), "declared": declared.get(name)} for name in differing}
+
+
+def test_the_administration_is_for_superusers_alone(cast: Cast) -> None:
+    clients = _clients(cast)
+    parts = {"object_id": 1, "id": 1, "content_type_id": 1, "app_label": "studies", "url": "elsewhere"}
+    guarded = [one for one in _addresses() if one.is_admins and one.name not in {"admin:login", "admin:logout"}]
+    assert len(guarded) > 10
+    for address in guarded:
+        path = address.filled(parts)
+        sent_away = {
+            who for who, client in clients.items() if "/admin/login/" in client.get(path).headers.get("Location", "")
+        }
+        assert sent_away == EVERYBODY - ADMIN, path
+
+
+def _clients(cast: Cast) -> dict[str, Client]:
+    clients = {"anonymous": Client()}
+    for member in fields(cast):
+        clients[member.name] = Client()
+        clients[member.name].force_login(getattr(cast, member.name))
+    return clients
+
+
+def _is_let_in(client: Client, address: Address, values: Mapping[str, Mapping[str, object]]) -> bool:
+    row = TABLE.get(address.name)
+    if row is None:
+        return False
+    path = address.filled({**values[""], **values.get(address.name, {})})
+    query = row.query.replace("<exam>", str(values[""]["study"]))
+    with _undone():
+        response = getattr(client, row.method)(path + query)
+        assert response.status_code != 405, f"{path} is not asked for with {row.method.upper()}"
+        return not _is_refusal(response)
+
+
+def _is_refusal(response: HttpResponseBase) -> bool:
+    return response.status_code in {401, 403, 404} or response.headers.get("Location", "").startswith("/login/?next=")
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    """Whatever is changed inside is as before afterwards."""
+    quarantined = store.quarantine_folder() / "one.dcm"
+    quarantined.parent.mkdir(parents=True, exist_ok=True)
+    quarantined.write_bytes(b"???")
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def _addresses() -> list[Address]:
+    return list(_walk(get_resolver().url_patterns, route="", namespace=""))
+
+
+def _walk(patterns: list[URLPattern | URLResolver], *, route: str, namespace: str) -> Iterator[Address]:
+    for pattern in patterns:
+        here = route + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            inner = f"{pattern.namespace}:" if pattern.namespace else namespace
+            yield from _walk(pattern.url_patterns, route=here, namespace=inner)
+        else:
+            name = f"{namespace}{pattern.name}" if pattern.name else here
+            yield Address(name=name, route=here, is_admins=namespace == "admin:")
