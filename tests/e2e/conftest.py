@@ -1,0 +1,110 @@
+"""A real Chromium in front of the whole demonstration."""
+
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Response, sync_playwright
+
+from portal.demo.seed import PASSWORD
+from tests.demonstration import Demonstration
+
+# Software WebGL: the machines that run tests have no graphics card.
+CHROMIUM = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+Size = tuple[int, int]
+SIZES: tuple[Size, ...] = ((1440, 900), (1024, 768))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+
+
+@dataclass
+class Complaints:
+    """What a browser had to complain about: errors, refusals, breaches of the content security policy."""
+
+    found: list[str] = field(default_factory=list)
+
+    def listen(self, page: Page) -> None:
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.found.append(f"exception: {error}"))
+        page.on("response", self._response)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" or "Content Security Policy" in message.text:
+            self.found.append(f"console: {message.text}")
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.found.append(f"HTTP {response.status}: {response.url}")
+
+
+@pytest.fixture
+def complaints() -> Iterator[Complaints]:
+    """Those of every page that the test opens; there may be none at its end."""
+    heard = Complaints()
+    yield heard
+    assert heard.found == []
+
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, complaints: Complaints) -> Iterator[OpenPage]:
+    """A new browser of somebody's, who has not logged in yet."""
+    contexts: list[BrowserContext] = []
+
+    def new(width: int = 1440, height: int = 900) -> Page:
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}))
+        page = contexts[-1].new_page()
+        complaints.listen(page)
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+
+
+def log_in(page: Page, username: str = "reader1") -> None:
+    """Fill in the login page that stands open."""
+    page.get_by_label("User name").fill(username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/login/" not in url)
+
+
+@pytest.fixture
+def reader(open_page: OpenPage, demonstration: Demonstration) -> Page:
+    """reader1, logged in."""
+    page = open_page()
+    page.goto(f"{demonstration.url}/login/")
+    log_in(page)
+    return page
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures go: docs/screenshots when OVERREAD_SCREENSHOTS says so, so that a test run changes no file."""
+    chosen = os.environ.get("OVERREAD_SCREENSHOTS")
+    folder = Path(chosen) if chosen else tmp_path_factory.mktemp("pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+Pixels = npt.NDArray[np.int16]
+
+
+def pixels_of(shown: Locator) -> Pixels:
+    """What a person sees of an element: (rows, columns, 3) of red, green and blue."""
+    picture = Image.open(io.BytesIO(shown.screenshot())).convert("RGB")
+    return np.asarray(picture, dtype=np.int16)
