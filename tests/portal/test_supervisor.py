@@ -81,6 +81,7 @@ def test_stopping_leaves_no_process_behind_not_even_a_child_that_will_not_listen
     log = tmp_path / "logs" / "parent.log"
     with running(tmp_path, (PARENT, SLEEPER)) as watched:
         wait_for(lambda: log.exists() and log.read_text().strip())
+        wait_for(lambda: all(is_alive(state.pid) for state in watched.states()))
         pids = [int(log.read_text()), *(state.pid for state in watched.states())]
         assert all(is_alive(pid) for pid in pids)
     wait_for(lambda: not any(is_alive(pid) for pid in pids))
@@ -131,11 +132,11 @@ def test_what_a_killed_demonstration_left_running_is_stopped_by_the_next(tmp_pat
         f"with running(pathlib.Path({str(tmp_path)!r}), (sleeper,)): os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", orphaning], check=False, cwd=ROOT)
+    wait_for(lambda: all(is_alive(state.pid) for state in Supervisor(tmp_path).states()))
     left = [state.pid for state in Supervisor(tmp_path).states()]
-    assert all(is_alive(pid) for pid in left)
     with hold(tmp_path):
         stop_leftover_supervisor(tmp_path)
-    assert not any(is_alive(pid) for pid in left)
+    wait_for(lambda: not any(is_alive(pid) for pid in left))
 
 
 def test_another_process_with_the_number_of_a_supervisor_that_is_gone_is_left_alone(tmp_path: Path) -> None:
