@@ -7,10 +7,15 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ONCE_MORE_SECONDS = 1.0
 
 
 class Interrupts:
-    """Turns such a signal into KeyboardInterrupt; while things are being stopped, more of them change nothing."""
+    """Turns such a signal into KeyboardInterrupt; while things are being stopped, more of them change nothing.
+
+    Python drops what is raised in a finaliser or a callback of a library in C. An interrupt that lands there would be
+    lost, and so it is raised again every second until stopping has begun.
+    """
 
     def __init__(self) -> None:
         self._deferred = False
@@ -18,6 +23,7 @@ class Interrupts:
         self._stopping = False
         for number in SIGNALS:
             signal.signal(number, self._arrived)
+        signal.signal(signal.SIGALRM, self._arrived)
 
     def _arrived(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
@@ -27,6 +33,10 @@ class Interrupts:
         if self._deferred:
             self._pending = True
             return
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, ONCE_MORE_SECONDS)
         raise KeyboardInterrupt
 
     @contextmanager
@@ -44,7 +54,7 @@ class Interrupts:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             self._deferred = False
             if self._pending:
-                raise KeyboardInterrupt
+                self._interrupt()
 
     @contextmanager
     def ignored_afterwards(self) -> Iterator[None]:
@@ -53,6 +63,7 @@ class Interrupts:
             yield
         finally:
             self._stopping = True
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _write_to_nobody() -> None:

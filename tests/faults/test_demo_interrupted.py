@@ -18,6 +18,7 @@ from tests.demonstration import free_port, processes_of
 pytestmark = pytest.mark.faults
 CTRL_C = b"\x03"
 SECONDS = 60
+STOP_SECONDS = 120  # pg_ctl alone may take 60 on a slow disk
 
 
 class Terminal:
@@ -32,6 +33,7 @@ class Terminal:
             "OVERREAD_DIMSE_PORT": str(free_port()),
             "TERM": "xterm",
         }
+        self._home = home
         self._keyboard, theirs = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-c", _FOREGROUND, sys.executable, "-m", "portal.demo"],
@@ -50,7 +52,12 @@ class Terminal:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._keyboard)  # a closed window stops it too
-        self.process.wait(SECONDS)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            left = processes_of(self._home)
+            self.process.kill()
+            pytest.fail(f"these did not stop: {left}; said before: {self.said}")
 
     def read_until(self, words: str) -> None:
         deadline = time.monotonic() + SECONDS
@@ -62,7 +69,7 @@ class Terminal:
         os.write(self._keyboard, key)
 
     def wait(self) -> int:
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + STOP_SECONDS
         while self.process.poll() is None:
             assert time.monotonic() < deadline, self.said
             self._read()
