@@ -7,35 +7,34 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-ONCE_MORE_SECONDS = 1.0
+ONCE_MORE_SECONDS = 2.0
 
 
 class Interrupts:
-    """Turns such a signal into KeyboardInterrupt; while things are being stopped, more of them change nothing.
+    """Turns such a signal into KeyboardInterrupt, once: people press Ctrl-C twice, and a closed terminal tells twice.
 
     Python drops what is raised in a finaliser or a callback of a library in C. An interrupt that lands there would be
-    lost, and so it is raised again every second until stopping has begun.
+    lost, and so it is raised again after some seconds, until stopping has begun.
     """
 
     def __init__(self) -> None:
         self._deferred = False
         self._pending = False
-        self._stopping = False
+        self._interrupted = False
         for number in SIGNALS:
             signal.signal(number, self._arrived)
-        signal.signal(signal.SIGALRM, self._arrived)
+        signal.signal(signal.SIGALRM, self._interrupt)
 
     def _arrived(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             _write_to_nobody()
-        if self._stopping:
-            return
         if self._deferred:
             self._pending = True
-            return
-        self._interrupt()
+        elif not self._interrupted:
+            self._interrupt()
 
-    def _interrupt(self) -> None:
+    def _interrupt(self, *_: object) -> None:
+        self._interrupted = True
         signal.setitimer(signal.ITIMER_REAL, ONCE_MORE_SECONDS)
         raise KeyboardInterrupt
 
@@ -58,12 +57,13 @@ class Interrupts:
 
     @contextmanager
     def ignored_afterwards(self) -> Iterator[None]:
-        """From the end of this block on, whatever ended it, nothing interrupts any more."""
+        """From the end of this block on, whatever ended it, nothing interrupts any more, what it starts included."""
         try:
             yield
         finally:
-            self._stopping = True
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            self._interrupted = True
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+                signal.signal(number, signal.SIG_IGN)
 
 
 def _write_to_nobody() -> None:

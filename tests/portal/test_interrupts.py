@@ -23,7 +23,18 @@ try:
         print("it was dropped")
         time.sleep(30)
 except KeyboardInterrupt:
-    time.sleep(1.5)  # nothing interrupts what stops things
+    os.kill(os.getpid(), signal.SIGINT)  # nothing interrupts what stops things
+    time.sleep(2.5)
+    print("interrupted")
+"""
+_TWICE = """
+try:
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
+        print("in order")
+except KeyboardInterrupt:
     print("interrupted")
 """
 _DEFERRED = """
@@ -39,8 +50,12 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize(
     ("program", "said"),
-    [(_IN_A_FINALISER, ["it was dropped", "interrupted"]), (_DEFERRED, ["done first", "interrupted"])],
-    ids=["in a finaliser", "deferred"],
+    [
+        (_IN_A_FINALISER, ["it was dropped", "interrupted"]),
+        (_TWICE, ["in order", "interrupted"]),
+        (_DEFERRED, ["done first", "interrupted"]),
+    ],
+    ids=["in a finaliser", "twice", "deferred"],
 )
 def test_an_interrupt_that_comes_at_a_bad_moment_is_not_lost(program: str, said: list[str]) -> None:
     ended = subprocess.run(
