@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.core.validators import RegexValidator
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.timezone import now
 
-from portal.access import Capability, Viewer, exams_where
+from dicom_ingest.rule_models import Rule, RuleVerdict, RuleVersion
+from dicom_ingest.validators import ae_title, network, storage_class
+from portal.access import Capability, Viewer, ae_titles_where, exams_where
+
+__all__ = ["Rule", "RuleVerdict", "RuleVersion", "ae_title"]
 
 DEFAULT_QUIET_SECONDS = 30
 STOW_AE_TITLE = "STOW-RS"  # what stands in a route for an AE title when the exam came over DICOMweb
 
-ae_title = RegexValidator(
-    r"^[\x21-\x5b\x5d-\x7e](?:[\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?$",
-    "An AE title has 1 to 16 printable ASCII characters, no backslash, no space at either end.",
-)
+
+class AETitleQuerySet(models.QuerySet["AETitle"]):
+    def sendable_by(self, user: Viewer) -> AETitleQuerySet:
+        """The active ones to which `user` may send exams."""
+        return self.filter(ae_titles_where(user, Capability.SEND_EXAMS), active=True)
 
 
 class AETitle(models.Model):
-    """A called AE title: where it is told that exams sent there go to a pipeline."""
+    """A called AE title: where it is told that exams sent there go to a pipeline, and who may send what."""
+
+    class Priority(models.TextChoices):
+        URGENT = "urgent", "Urgent"
+        ROUTINE = "routine", "Routine"
+        BATCH = "batch", "Batch"
 
     title = models.CharField(max_length=16, unique=True, validators=[ae_title])
     description = models.CharField(max_length=200, blank=True)
@@ -29,6 +40,29 @@ class AETitle(models.Model):
         default=DEFAULT_QUIET_SECONDS, help_text="An exam is complete when nothing more of it arrived for so long"
     )
     active = models.BooleanField(default=True)
+    priority = models.CharField(max_length=7, choices=Priority.choices, default=Priority.ROUTINE)
+    accepted_sop_classes = ArrayField(
+        models.CharField(max_length=64, validators=[storage_class]),
+        default=list,
+        blank=True,
+        help_text="UIDs of the storage classes taken, with commas between; none for all of the standard",
+    )
+    allowed_calling_aes = ArrayField(
+        models.CharField(max_length=16, validators=[ae_title]),
+        default=list,
+        blank=True,
+        verbose_name="allowed calling AE titles",
+        help_text="With commas between; none for all",
+    )
+    allowed_addresses = ArrayField(
+        models.CharField(max_length=49, validators=[network]),
+        default=list,
+        blank=True,
+        help_text="Addresses and networks such as 10.1.2.0/24, with commas between; none for all",
+    )
+    maximum_associations = models.PositiveSmallIntegerField(default=0, help_text="At a time; 0 for no limit of its own")
+
+    objects = AETitleQuerySet.as_manager()
 
     class Meta:
         ordering = ["title"]
@@ -41,7 +75,11 @@ class AETitle(models.Model):
 class ExamQuerySet(models.QuerySet["Exam"]):
     def visible_to(self, user: Viewer, capability: Capability = Capability.VIEW_EXAMS) -> ExamQuerySet:
         """Those in whose studies `user` holds `capability`."""
-        return self.filter(exams_where(user, capability)).distinct()
+        return self.filter(exams_where(user, capability))
+
+    def newest_first(self) -> ExamQuerySet:
+        """By date and time of the exam, those without a date last; one index holds them in this order."""
+        return self.order_by(models.F("study_date").desc(nulls_last=True), "-study_time", "-pk")
 
 
 class Exam(models.Model):
@@ -65,6 +103,15 @@ class Exam(models.Model):
 
     class Meta:
         ordering = ["-study_date", "-received_at"]
+        # For the groups of a patient's name and for `Instance`'s count, migration 0002 holds what Django cannot say.
+        indexes = [
+            models.Index(
+                models.F("study_date").desc(nulls_last=True),
+                models.F("study_time").desc(),
+                models.F("id").desc(),
+                name="exam_newest_first",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.study_instance_uid
@@ -129,6 +176,12 @@ class Series(models.Model):
     series_description = models.CharField(max_length=64, blank=True)
     series_date = models.DateField(null=True, blank=True)
     series_time = models.CharField(max_length=14, blank=True)
+    performed_procedure_step_start_date = models.DateField(null=True, blank=True)
+    performed_procedure_step_start_time = models.CharField(max_length=14, blank=True)
+    # Of the items of RequestAttributesSequence, in their order, with backslashes between.
+    scheduled_procedure_step_ids = models.CharField(max_length=256, blank=True)
+    requested_procedure_ids = models.CharField(max_length=256, blank=True)
+    instance_count = models.PositiveIntegerField(default=0, editable=False, help_text="Kept by a trigger on Instance")
     superseded_at = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField(default=now, help_text="When its last instance was filed")
 
@@ -137,6 +190,11 @@ class Series(models.Model):
     class Meta:
         ordering = ["series_number", "pk"]
         verbose_name_plural = "series"
+        indexes = [
+            models.Index(
+                fields=["modality", "exam"], condition=models.Q(superseded_at=None), name="series_current_by_modality"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.series_instance_uid
@@ -196,6 +254,28 @@ class QuarantinedInstance(models.Model):
         return f"{self.reason}: {self.file_name}"
 
 
+class DiscardedInstance(models.Model):
+    """What somebody deleted from the quarantine for good: kept as a record of what it was, who did it and why."""
+
+    reason = models.CharField(max_length=20, choices=QuarantinedInstance.Reason.choices)
+    explanation = models.TextField()
+    file_name = models.CharField(max_length=80)
+    sha256 = models.CharField(max_length=64, help_text="Of the whole file")
+    called_ae = models.CharField(max_length=16, blank=True)
+    calling_ae = models.CharField(max_length=16, blank=True)
+    size = models.BigIntegerField()
+    received_at = models.DateTimeField()
+    discarded_at = models.DateTimeField(default=now)
+    discarded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    why = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ["-discarded_at"]
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.file_name}"
+
+
 class RejectedAssociation(models.Model):
     """Associations that were refused, one row per kind of refusal and peer."""
 
@@ -216,3 +296,26 @@ class RejectedAssociation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.calling_ae} to {self.called_ae}"
+
+
+# Django finds models here only; those of the exchange with remotes live beside their code and refer to the ones above.
+from dicom_ingest.pacs.models import Remote, Retrieval, Sending, SentInstance  # noqa: E402
+
+__all__ = [
+    "DEFAULT_QUIET_SECONDS",
+    "STOW_AE_TITLE",
+    "AETitle",
+    "Exam",
+    "ExamQuerySet",
+    "Instance",
+    "QuarantinedInstance",
+    "RejectedAssociation",
+    "Remote",
+    "Retrieval",
+    "Route",
+    "Sending",
+    "SentInstance",
+    "Series",
+    "SeriesQuerySet",
+    "ae_title",
+]

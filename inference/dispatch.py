@@ -1,18 +1,18 @@
 """Complete exams become jobs."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils.timezone import now
 
-from dicom_ingest import store
-from dicom_ingest.models import AETitle, Exam, Instance, Route, Series
+from dicom_ingest import rules
+from dicom_ingest.exam_headers import HeaderUnreadable, headers_of
+from dicom_ingest.headers import exam_header
+from dicom_ingest.models import AETitle, Exam, Instance, Route, RuleVerdict, Series
 from inference import engine, pipeline, registration
 from inference.errors import InferenceError
-from inference.headers import SeriesHeader, exam_header, series_header
 from inference.models import Job
 from inference.schema import Pipeline
 from inference.selection import Selection, select_series
@@ -21,7 +21,10 @@ BATCH = 20
 
 
 def dispatch_exams() -> int:
-    """Give every exam that completed since the last call to the pipeline that its AE title names; return how many."""
+    """Give every exam that completed since the last call to its pipelines; return how many there were.
+
+    They are the one that the called AE title names, and those of the active rules that match, each once.
+    """
     waiting = Route.objects.filter(completed_at__isnull=False).filter(
         Q(dispatched_at=None) | Q(dispatched_at__lt=F("completed_at"))
     )
@@ -35,28 +38,45 @@ def _dispatch(route_id: int) -> bool:
     if route is None or route.completed_at is None:
         return False
     route.dispatched_at = now()
-    route.dispatch_problem = ""
-    ae = AETitle.objects.filter(title=route.called_ae).first()
-    if ae is not None and ae.pipeline:
-        _run_named(ae.pipeline, route)
+    verdicts = rules.judge_route(route)
+    problems = [_undecided(verdict) for verdict in verdicts if verdict.outcome == RuleVerdict.Outcome.ERROR]
+    problems += [_run_named(name, route, sender) for name, sender in _wanted(route, verdicts).items()]
+    route.dispatch_problem = " ".join(filter(None, problems))
     route.save(update_fields=["dispatched_at", "dispatch_problem"])
     return True
 
 
-def _run_named(name: str, route: Route) -> None:
+def _wanted(route: Route, verdicts: Sequence[RuleVerdict]) -> dict[str, str]:
+    """The pipelines that the exam goes to, and who says so."""
+    wanted: dict[str, str] = {}
+    ae = AETitle.objects.filter(title=route.called_ae).first()
+    if ae is not None and ae.pipeline:
+        wanted[ae.pipeline] = f"AE title {route.called_ae}"
+    for verdict in verdicts:
+        if verdict.outcome == RuleVerdict.Outcome.MATCHED:
+            for name in verdict.version.pipelines:
+                wanted.setdefault(name, f'Rule "{verdict.version.rule}"')
+    return wanted
+
+
+def _undecided(verdict: RuleVerdict) -> str:
+    return f'Rule "{verdict.version.rule}" cannot decide: {verdict.explanation}.'.replace("..", ".")
+
+
+def _run_named(name: str, route: Route, sender: str) -> str:
+    """What went wrong, in words; nothing when the exam was given to the pipeline."""
     try:
-        definition = pipeline.load_named(name)
-    except InferenceError as fault:
-        route.dispatch_problem = f"AE title {route.called_ae}: {fault} Correct it, then complete the exam again."
-        return
-    submit(definition, route)
+        submit(pipeline.load_named(name), route)
+    except (InferenceError, HeaderUnreadable) as fault:
+        return f"{sender}: {fault} Correct it, then complete the exam again."
+    return ""
 
 
 def submit(definition: Pipeline, route: Route) -> Job:
     """The job of `definition` on the exam as it is now: a new one, or the one that this very input already has.
 
     An exam without an eligible series gets a job that is skipped, with the reason for every series. A new job
-    supersedes older ones of the same pipeline on the same exam, and their results.
+    supersedes older ones of the same pipeline on the same exam, and their results. Raises HeaderUnreadable.
     """
     exam = route.exam
     selection = _select(exam, definition)
@@ -82,14 +102,8 @@ def submit(definition: Pipeline, route: Route) -> Job:
 
 
 def _select(exam: Exam, definition: Pipeline) -> Selection:
-    headers = [_header(series) for series in exam.series.filter(origin=Series.Origin.RECEIVED)]
+    headers = headers_of(exam)
     return select_series(exam_header(headers), headers, definition.input)
-
-
-def _header(series: Series) -> SeriesHeader:
-    first: Instance = series.instances.all()[0]
-    path = store.header_path(series.exam.study_instance_uid, series.series_instance_uid, first.sop_instance_uid)
-    return series_header(json.loads(path.read_bytes()), number_of_instances=series.instances.count())
 
 
 def _received(exam: Exam) -> Iterable[Instance]:

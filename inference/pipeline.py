@@ -6,14 +6,14 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from inference import definition_file, wiring
+from inference import definition_file, shipped, wiring
 from inference.definition_file import DefinitionFile
 from inference.errors import DefinitionInvalid, PipelineNotFound
 from inference.schema import Pipeline
 
 __all__ = ["SHIPPED", "Pipeline", "available", "load", "load_named", "parse", "source_of"]
 
-SHIPPED = Path(__file__).parent / "pipelines"
+SHIPPED = shipped.PIPELINES
 
 
 def load(file: Path) -> Pipeline:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from inference import conditions
+from dicom_ingest import conditions
 from inference.artifacts import FileName, Sha256
 from inference.definition_file import Strict
 from inference.operators import registry

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from inference import conditions
-from inference.headers import SeriesHeader
+from dicom_ingest import conditions
+from dicom_ingest.headers import SeriesHeader
 from inference.schema import Condition, InputSection, Preference
 
 
@@ -35,7 +35,7 @@ class Selection:
 def select_series(exam: Mapping[str, object], series: Sequence[SeriesHeader], wanted: InputSection) -> Selection:
     """Choose the series that meets every condition and comes first in the order of preference.
 
-    exam, series: attributes by DICOM keyword, see `inference.headers`. Equal series are told apart by their number.
+    exam, series: attributes by DICOM keyword, see `dicom_ingest.headers`. Equal series are told apart by their number.
     A series lacking an attribute that a condition names is not eligible, and the reason says so.
     """
     verdicts = tuple(_judge(exam, header, wanted.conditions) for header in series)
@@ -53,11 +53,11 @@ def _judge(exam: Mapping[str, object], header: SeriesHeader, wanted: Sequence[Co
 
 def _unmet(exam: Mapping[str, object], header: SeriesHeader, condition: Condition) -> str | None:
     try:
-        if conditions.holds(condition.when, exam=exam, series=header.values):
+        if conditions.holds(condition.when, {"exam": exam, "series": header.values}):
             return None
     except conditions.Unanswered as fault:
         return f"{condition.otherwise} ({fault})"
-    values = conditions.describe(condition.when, exam=exam, series=header.values)
+    values = conditions.describe(condition.when, {"exam": exam, "series": header.values})
     return f"{condition.otherwise} ({values})" if values else condition.otherwise
 
 
@@ -95,7 +95,7 @@ def _sort_key(value: float | None, preference: Preference) -> tuple[bool, float]
 
 def _preferred(exam: Mapping[str, object], header: SeriesHeader, preference: Preference) -> float | None:
     try:
-        value = conditions.value_of(preference.by, exam=exam, series=header.values)
+        value = conditions.value_of(preference.by, {"exam": exam, "series": header.values})
     except conditions.Unanswered:
         return None
     return float(value) if isinstance(value, int | float) else None

@@ -12,10 +12,10 @@ import pydicom
 from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 
+from dicom_ingest.headers import SeriesHeader, exam_header, series_header_of_dataset
 from inference import graph
 from inference.errors import NoEligibleSeries, NotOneExam
 from inference.graph import OnStep, Outputs
-from inference.headers import SeriesHeader, exam_header, series_header_of_dataset
 from inference.operators.values import SourceSeries
 from inference.schema import Pipeline
 from inference.selection import Selection, select_series

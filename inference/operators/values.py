@@ -12,8 +12,8 @@ from highdicom import Volume
 from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 
+from dicom_ingest.headers import series_label
 from inference.errors import UnreadableImage
-from inference.headers import series_label
 
 Image = NewType("Image", Volume)
 """Intensities after the modality transform: float32, (slices, rows, columns) in any order, affine in mm, LPS."""

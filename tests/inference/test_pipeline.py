@@ -142,7 +142,7 @@ def test_a_fault_is_told_with_file_line_field_and_expectation(right: str, wrong:
 
 
 CONDITIONS: list[tuple[str, str]] = [
-    ('series.Modality == "MR', "Failed to parse"),
+    ('series.Modality == "MR', "line 1, character 20: Syntax error"),
     ('series.Modalty == "MR"', '"Modalty" is not a DICOM keyword; did you mean Modality?'),
     ('study.Modality == "MR"', 'expected only "exam" and "series" as variables, not "study"'),
     ('series.Modality.lower() == "mr"', 'there is no function "lower"; there are bytes, contains'),

@@ -10,8 +10,8 @@ import pydicom
 import pytest
 from pydicom import Dataset
 
+from dicom_ingest.headers import SeriesHeader, exam_header, series_header, series_header_of_dataset
 from inference import pipeline
-from inference.headers import SeriesHeader, exam_header, series_header, series_header_of_dataset
 from inference.schema import InputSection
 from inference.selection import Selection, select_series
 from tests.inference.series import mr_series, numbered_voxels

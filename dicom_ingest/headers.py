@@ -1,9 +1,10 @@
-"""What a pipeline may know of an exam and its series before any pixel is read: DICOM keywords and their values."""
+"""What rules and pipelines may know of an exam and its series before any pixel is read: DICOM keywords and values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydicom import Dataset
@@ -28,7 +29,9 @@ EXAM_KEYWORDS = frozenset(
     }
 )
 COUNTED = frozenset({"NumberOfInstances"})
-"""Attributes that Overread counts and that are no DICOM keywords."""
+"""Attributes of a series that Overread counts and that are no DICOM keywords."""
+COUNTED_OF_EXAM = frozenset({"NumberOfSeries"})
+"""The same of an exam."""
 
 _IDENTIFYING = frozenset(
     {
@@ -45,8 +48,8 @@ _IDENTIFYING = frozenset(
     }
 )
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
-_INTEGERS = frozenset({"IS", "SL", "SS", "SV", "UL", "US", "UV"})
-_DECIMALS = frozenset({"DS", "FD", "FL"})
+INTEGERS = frozenset({"IS", "SL", "SS", "SV", "UL", "US", "UV"})
+DECIMALS = frozenset({"DS", "FD", "FL"})
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class SeriesHeader:
 
     series_instance_uid: str
     values: Mapping[str, object]
+
+    @property
+    def of_instance(self) -> dict[str, object]:
+        """The first instance's own attributes, without what Overread counts of the series."""
+        return {keyword: value for keyword, value in self.values.items() if keyword not in COUNTED}
 
     @property
     def label(self) -> str:
@@ -109,13 +117,18 @@ def _agreed(keyword: str, series: Sequence[SeriesHeader]) -> object | None:
 def _values(attributes: Mapping[str, Any]) -> dict[str, object]:
     values: dict[str, object] = {}
     for tag, element in attributes.items():
-        keyword = keyword_for_tag(int(tag, 16))
+        keyword = _keyword(tag)
         if not keyword or is_identifying(keyword) or element["vr"] in _BINARY:
             continue
         given = [_value(item, element["vr"]) for item in element.get("Value", ()) if item is not None]
         if given:
             values[keyword] = given if _is_multiple(int(tag, 16), given) else given[0]
     return values
+
+
+@lru_cache(maxsize=8192)
+def _keyword(tag: str) -> str:
+    return keyword_for_tag(int(tag, 16))
 
 
 def _is_multiple(tag: int, given: list[object]) -> bool:
@@ -125,8 +138,8 @@ def _is_multiple(tag: int, given: list[object]) -> bool:
 def _value(item: Any, vr: str) -> object:
     if vr == "SQ":
         return _values(item)
-    if vr in _DECIMALS:
+    if vr in DECIMALS:
         return float(item)
-    if vr in _INTEGERS:
+    if vr in INTEGERS:
         return int(item)
     return str(item)
