@@ -1,6 +1,8 @@
 """When an exam is complete on a route: nothing more of it arrived there for the quiet period of the called AE title."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils.timezone import now
@@ -8,6 +10,19 @@ from django.utils.timezone import now
 from dicom_ingest import spool, store
 from dicom_ingest.metadata import write_metadata
 from dicom_ingest.models import DEFAULT_QUIET_SECONDS, AETitle, Exam, Route, Series
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesState:
+    """How far one series has come. `is_settled`: its metadata are written, so nothing joined it since it was quiet."""
+
+    last_instance_at: datetime
+    is_settled: bool
+
+
+def series_state(series: Series) -> SeriesState:
+    """The state of one series, whose exam should be loaded with it."""
+    return SeriesState(last_instance_at=series.changed_at, is_settled=_metadata_exists(series))
 
 
 def complete_exams(at: datetime | None = None) -> int:
@@ -19,12 +34,19 @@ def complete_exams(at: datetime | None = None) -> int:
     at = at or now()
     horizon = min(at, spool.oldest_arrival() or at)
     quiet_seconds = dict(AETitle.objects.values_list("title", "quiet_period_seconds"))
-    return sum(
-        _complete_if_quiet(
-            route, at=at, horizon=horizon, seconds=quiet_seconds.get(route.called_ae, DEFAULT_QUIET_SECONDS)
-        )
-        for route in Route.objects.filter(completed_at=None, last_instance_at__lte=horizon)
-    )
+    completed = 0
+    for route in Route.objects.filter(completed_at=None).select_related("exam"):
+        seconds = quiet_seconds.get(route.called_ae, DEFAULT_QUIET_SECONDS)
+        if _complete_if_quiet(route, at=at, horizon=horizon, seconds=seconds):
+            completed += 1
+        else:
+            _settle_series(route.exam, before=horizon - timedelta(seconds=seconds))
+    return completed
+
+
+def complete_exam_now(exam: Exam) -> bool:
+    """Complete every route of the exam without waiting; False when none was open, or each is being filed on."""
+    return sum(complete_now(route) for route in Route.objects.filter(exam=exam, completed_at=None)) > 0
 
 
 def complete_now(route: Route) -> bool:
@@ -40,8 +62,7 @@ def _complete_if_quiet(route: Route, *, at: datetime, horizon: datetime, seconds
         locked = Route.objects.select_for_update(skip_locked=True).filter(pk=route.pk, completed_at=None).first()
         if locked is None or not locked.is_quiet(for_seconds=seconds, at=horizon):
             return False
-        for one in series:
-            _write_missing_metadata(one)
+        _write_all_missing_metadata(series)
         locked.completed_at = at
         locked.save(update_fields=["completed_at"])
     return True
@@ -52,6 +73,24 @@ def _locked_series(exam: Exam) -> list[Series]:
     return list(Series.objects.filter(exam=exam).select_related("exam").order_by("pk").select_for_update(of=("self",)))
 
 
+def _settle_series(exam: Exam, *, before: datetime) -> None:
+    """Write the metadata of each series that was quiet while others of its exam still arrive."""
+    quiet = Series.objects.filter(exam=exam, changed_at__lte=before).select_related("exam")
+    for pk in [series.pk for series in quiet if not _metadata_exists(series)]:
+        with transaction.atomic():
+            locked = quiet.select_for_update(skip_locked=True, of=("self",)).filter(pk=pk)
+            _write_all_missing_metadata(locked)
+
+
+def _write_all_missing_metadata(series: Iterable[Series]) -> None:
+    for one in series:
+        _write_missing_metadata(one)
+
+
 def _write_missing_metadata(series: Series) -> None:
-    if not store.metadata_path(series.exam.study_instance_uid, series.series_instance_uid).exists():
+    if not _metadata_exists(series):
         write_metadata(series)
+
+
+def _metadata_exists(series: Series) -> bool:
+    return store.metadata_path(series.exam.study_instance_uid, series.series_instance_uid).exists()

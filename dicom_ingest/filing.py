@@ -6,14 +6,14 @@ Rows are locked in one order everywhere: the series, then the route.
 """
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 from django.db.models import F
 from django.utils.timezone import now
 
-from dicom_ingest import attributes, store
-from dicom_ingest.frames import ByteRange
+from dicom_ingest import attributes, request_attributes, store
 from dicom_ingest.header import Header
 from dicom_ingest.header_json import encoded_header
 from dicom_ingest.models import Exam, Instance, Route, Series
@@ -34,6 +34,7 @@ _SERIES_TEXTS = {
     "modality": "Modality",
     "series_description": "SeriesDescription",
     "series_time": "SeriesTime",
+    "performed_procedure_step_start_time": "PerformedProcedureStepStartTime",
 }
 
 
@@ -82,6 +83,32 @@ def create(header: Header, source: Path, series: Series, *, received_at: datetim
     return instance
 
 
+def create_all(
+    headers: Mapping[Path, Header], series: Series, *, received_at: Mapping[Path, datetime]
+) -> list[Instance]:
+    """File instances of one locked series of which none is there yet, by where they wait; as `create` does for one.
+
+    Raises OSError, and IntegrityError when a UID was taken by another series meanwhile.
+    """
+    folder = store.series_folder(series.exam.study_instance_uid, series.series_instance_uid)
+    store.durable_folder(folder)
+    encoded = {}
+    for source, header in headers.items():
+        _link(header, source)
+        encoded[store.header_path(header.study_uid, header.series_uid, header.sop_uid).name] = encoded_header(
+            header.dataset, transfer_syntax_uid=header.transfer_syntax_uid
+        )
+    store.write_all_durably(folder, encoded)
+    instances = Instance.objects.bulk_create(
+        Instance(series=series, received_at=received_at[source], **_instance_columns(header))
+        for source, header in headers.items()
+    )
+    series.changed_at = now()
+    series.save(update_fields=["changed_at"])
+    store.metadata_path(series.exam.study_instance_uid, series.series_instance_uid).unlink(missing_ok=True)
+    return instances
+
+
 def is_placed(header: Header, source: Path) -> bool:
     """Whether `source` itself, not a copy, already lies in its place under exams/."""
     target = store.instance_path(header.study_uid, header.series_uid, header.sop_uid)
@@ -90,22 +117,33 @@ def is_placed(header: Header, source: Path) -> bool:
 
 def touch_route(instance: Instance, header: Header, *, arrived_at: datetime) -> None:
     """Note that `instance` came to the called AE title; one that is new there reopens what was complete."""
-    exam = instance.series.exam
-    Route.objects.get_or_create(
-        exam=exam,
-        called_ae=header.called_ae,
-        defaults={"calling_ae": header.calling_ae, "first_instance_at": arrived_at, "last_instance_at": arrived_at},
-    )
-    route = Route.objects.select_for_update().get(exam=exam, called_ae=header.called_ae)
+    route = _locked_route(instance.series.exam, header, first_at=arrived_at)
     is_new_here = not route.instances.filter(pk=instance.pk).exists()
     if route.is_complete and not is_new_here:
         return
-    route.last_instance_at = max(route.last_instance_at, arrived_at)
-    route.received_instances += is_new_here
+    _extend(route, [instance] if is_new_here else [], last_at=arrived_at)
+
+
+def touch_route_anew(instances: list[Instance], header: Header, *, first_at: datetime, last_at: datetime) -> None:
+    """Note that `instances`, filed just now, came to the called AE title."""
+    _extend(_locked_route(instances[0].series.exam, header, first_at=first_at), instances, last_at=last_at)
+
+
+def _locked_route(exam: Exam, header: Header, *, first_at: datetime) -> Route:
+    Route.objects.get_or_create(
+        exam=exam,
+        called_ae=header.called_ae,
+        defaults={"calling_ae": header.calling_ae, "first_instance_at": first_at, "last_instance_at": first_at},
+    )
+    return Route.objects.select_for_update().get(exam=exam, called_ae=header.called_ae)
+
+
+def _extend(route: Route, instances: list[Instance], *, last_at: datetime) -> None:
+    route.last_instance_at = max(route.last_instance_at, last_at)
+    route.received_instances += len(instances)
     route.completed_at = None
     route.save(update_fields=["last_instance_at", "received_instances", "completed_at"])
-    if is_new_here:
-        route.instances.add(instance)
+    route.instances.add(*instances)
 
 
 def count_repeat(instance: Instance) -> None:
@@ -121,16 +159,21 @@ def _conflict(what: str) -> Refused:
 
 def _place(header: Header, source: Path) -> None:
     """Link the file to its place and write its header beside it, both to outlast a power cut."""
-    folder = store.series_folder(header.study_uid, header.series_uid)
-    store.durable_folder(folder)
-    target = store.instance_path(header.study_uid, header.series_uid, header.sop_uid)
-    if not is_placed(header, source):
-        link = target.with_name(f"{target.name}.{os.getpid()}.link")
-        link.unlink(missing_ok=True)
-        link.hardlink_to(source)
-        link.replace(target)
+    store.durable_folder(store.series_folder(header.study_uid, header.series_uid))
+    _link(header, source)
     encoded = encoded_header(header.dataset, transfer_syntax_uid=header.transfer_syntax_uid)
     store.write_durably(store.header_path(header.study_uid, header.series_uid, header.sop_uid), encoded)
+
+
+def _link(header: Header, source: Path) -> None:
+    """Link the file to its place; it outlasts a power cut once the folder is fsynced."""
+    if is_placed(header, source):
+        return
+    target = store.instance_path(header.study_uid, header.series_uid, header.sop_uid)
+    link = target.with_name(f"{target.name}.{os.getpid()}.link")
+    link.unlink(missing_ok=True)
+    link.hardlink_to(source)
+    link.replace(target)
 
 
 def _exam_columns(header: Header) -> dict[str, object]:
@@ -146,6 +189,8 @@ def _series_columns(header: Header) -> dict[str, object]:
         **attributes.texts(header.dataset, Series, _SERIES_TEXTS),
         "series_number": attributes.integer(header.dataset, "SeriesNumber"),
         "series_date": attributes.day(header.dataset, "SeriesDate"),
+        "performed_procedure_step_start_date": attributes.day(header.dataset, "PerformedProcedureStepStartDate"),
+        **request_attributes.columns(header.dataset),
     }
 
 
@@ -158,11 +203,7 @@ def _instance_columns(header: Header) -> dict[str, object]:
         "rows": attributes.size(header.dataset, "Rows"),
         "columns": attributes.size(header.dataset, "Columns"),
         "number_of_frames": attributes.size(header.dataset, "NumberOfFrames") or 1,
-        "frames": [_frame_column(frame) for frame in header.frames],
+        "frames": [frame.column for frame in header.frames],
         "sha256": header.sha256,
         "size": header.size,
     }
-
-
-def _frame_column(frame: ByteRange) -> list[int]:
-    return [frame.offset, frame.length] if frame.first_bit is None else [frame.offset, frame.length, frame.first_bit]

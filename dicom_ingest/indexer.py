@@ -3,7 +3,8 @@
 For other parts of Overread:
 
     index(path) -> Outcome                                          one file of the spool
-    receive_part10(payload, *, called_ae, calling_ae) -> Outcome    keep one DICOM file and file it at once (STOW-RS)
+    receive_part10(payload, *, called_ae, calling_ae) -> Outcome    keep one DICOM file and file it at once
+    file_kept(spooled) -> Outcome                                   file what the caller has just kept, at once
     file_derived(dataset, *, exam) -> Instance                      a result that the engine made
 """
 
@@ -11,7 +12,7 @@ import logging
 import os
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -21,7 +22,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, close_ol
 from django.utils.timezone import now
 from pydicom.dataset import Dataset
 
-from dicom_ingest import filing, spool, store
+from dicom_ingest import batches, filing, spool, store
 from dicom_ingest.header import Header, read_header
 from dicom_ingest.metadata import write_metadata
 from dicom_ingest.models import Exam, Instance, QuarantinedInstance, Series
@@ -30,7 +31,8 @@ from dicom_ingest.refusal import Reason, Refused
 from dicom_ingest.spool import Spooled
 
 _logger = logging.getLogger(__name__)
-_POLL_SECONDS = 0.2
+_BATCH = 64
+_POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
 
 
@@ -69,6 +71,14 @@ def receive_part10(payload: bytes, *, called_ae: str, calling_ae: str = "") -> O
         return _index(spooled)
 
 
+def file_kept(spooled: Spooled) -> Outcome:
+    """File one file of the spool that the caller has claimed (see `spool.incoming`), at once.
+
+    Raises DatabaseError and OSError; the file then waits on.
+    """
+    return _index(spooled)
+
+
 def file_derived(dataset: Dataset, *, exam: Exam) -> Instance:
     """File what a pipeline made of `exam`, in a series of its own making; no route is touched.
 
@@ -87,13 +97,21 @@ def file_derived(dataset: Dataset, *, exam: Exam) -> Instance:
 
 
 def index_waiting() -> list[Outcome]:
-    """File everything that waits, in order of arrival."""
+    """File everything that waits, in order of arrival.
+
+    What is new goes in batches, a transaction for a series; what is not, or cannot be filed so, goes alone.
+    """
     outcomes = []
-    for path in spool.waiting():
-        try:
-            outcomes.append(index(path))
-        except FileNotFoundError:
-            continue
+    waiting = spool.waiting()
+    for start in range(0, len(waiting), _BATCH):
+        batch = waiting[start : start + _BATCH]
+        filed = batches.file_new(batch)
+        outcomes += [Outcome(instance=one) for one in filed.values()]
+        for path in batch:
+            if path in filed:
+                continue
+            with suppress(FileNotFoundError):  # another process was first
+                outcomes.append(index(path))
     return outcomes
 
 

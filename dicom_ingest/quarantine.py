@@ -1,5 +1,6 @@
 """What could not be filed: kept apart with its reason, until somebody retries or discards it."""
 
+import hashlib
 import logging
 import os
 
@@ -7,7 +8,7 @@ from django.db import transaction
 
 from dicom_ingest import spool
 from dicom_ingest.header import ae_title
-from dicom_ingest.models import QuarantinedInstance
+from dicom_ingest.models import DiscardedInstance, QuarantinedInstance
 from dicom_ingest.refusal import Refused
 from dicom_ingest.spool import NotPart10, Spooled
 from dicom_ingest.store import durable_folder, quarantine_folder, spool_folder, sync_folder
@@ -52,11 +53,23 @@ def retry(quarantined: QuarantinedInstance) -> None:
     sync_folder(spool_folder())
 
 
-def discard(quarantined: QuarantinedInstance, *, by: User) -> None:
-    """Delete the file and its row for good."""
-    _logger.warning("%s discarded quarantined %s (%s).", by.pk, quarantined.file_name, quarantined.reason)
-    quarantined.delete()
-    (quarantine_folder() / quarantined.file_name).unlink(missing_ok=True)
+def discard(quarantined: QuarantinedInstance, *, by: User, why: str) -> DiscardedInstance:
+    """Delete the file for good; what it was, its digest, who discarded it and why stay on record.
+
+    Raises FileNotFoundError when the file is not in the quarantine: it is being filed again.
+    """
+    path = quarantine_folder() / quarantined.file_name
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    copied = ("reason", "explanation", "file_name", "called_ae", "calling_ae", "size", "received_at")
+    with transaction.atomic():
+        record = DiscardedInstance.objects.create(
+            **{name: getattr(quarantined, name) for name in copied}, sha256=digest, discarded_by=by, why=why
+        )
+        quarantined.delete()
+    _logger.warning("User %s discarded quarantined %s (%s).", by.pk, record.file_name, record.reason)
+    path.unlink(missing_ok=True)
+    return record
 
 
 def _ae_titles(spooled: Spooled) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 
@@ -35,6 +36,12 @@ def record(rejection: Rejection) -> None:
     )
     if not is_new:
         RejectedAssociation.objects.filter(pk=row.pk).update(count=F("count") + 1, last_at=now())
+
+
+def forget_old(*, days: int) -> int:
+    """Delete the refusals that have not been repeated for `days`, and return how many."""
+    deleted, _ = RejectedAssociation.objects.filter(last_at__lt=now() - timedelta(days=days)).delete()
+    return deleted
 
 
 class Recorder:

@@ -23,7 +23,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import UID
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID
 
 from dicom_ingest.store import durable_folder, spool_folder, sync_folder
 
@@ -85,6 +85,55 @@ def part10(payload: bytes, *, called_ae: str, calling_ae: str = "") -> Iterator[
         yield spooled
 
 
+@dataclass(frozen=True, kw_only=True)
+class Incoming:
+    """A file that has been written but is not kept yet. `file` is open for reading."""
+
+    part: Path
+    file: BinaryIO
+
+    def keep(self) -> Spooled:
+        """Have it outlast a power cut, claimed by this process. Raises OSError with nothing kept."""
+        return Spooled(path=_settled(self.part, self.file), file=self.file)
+
+
+@contextmanager
+def incoming(chunks: Iterator[bytes], *, called_ae: str, calling_ae: str = "") -> Iterator[Incoming]:
+    """Write one DICOM file as it arrives, as `part10` does, but a chunk at a time and without keeping it.
+
+    What is not kept inside the block is gone after it. Raises NotPart10 and OSError with nothing left behind.
+    """
+    durable_folder(spool_folder())
+    part = spool_folder() / f"{uuid4()}.part"
+    try:
+        with part.open("x+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            first = _begin(chunks)
+            head = BytesIO(first)
+            meta = read_meta(head)
+            file.write(_head(meta, called_ae=called_ae, calling_ae=calling_ae))
+            file.write(first[head.tell() :])
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            yield Incoming(part=part, file=file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _begin(chunks: Iterator[bytes]) -> bytes:
+    """As much of a file as holds its meta information."""
+    first, wanted = bytearray(), len(_PREAMBLE) + _GROUP_LENGTH.size
+    for chunk in chunks:
+        first += chunk
+        if len(first) >= wanted:
+            length = _GROUP_LENGTH.unpack_from(first, len(_PREAMBLE))[4]
+            wanted += min(length, _LONGEST_META)
+            if len(first) >= wanted:
+                break
+    return bytes(first)
+
+
 def read_meta(file: BinaryIO) -> FileMetaDataset:
     """The file meta information; `file` is left at the first byte of the dataset. Raises NotPart10."""
     file.seek(0)
@@ -106,6 +155,20 @@ def read_meta(file: BinaryIO) -> FileMetaDataset:
 def waiting() -> list[Path]:
     """The files to be indexed, in order of arrival."""
     return [path for _, path in sorted(_arrivals())]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backlog:
+    """What waits to be filed."""
+
+    files: int
+    oldest: datetime | None
+
+
+def backlog() -> Backlog:
+    """How much waits in the spool, and since when."""
+    arrivals = [arrived for arrived, _ in _arrivals()]
+    return Backlog(files=len(arrivals), oldest=datetime.fromtimestamp(min(arrivals), tz=UTC) if arrivals else None)
 
 
 def oldest_arrival() -> datetime | None:
@@ -131,14 +194,35 @@ def claimed(path: Path) -> Iterator[Spooled]:
         yield Spooled(path=path, file=file)
 
 
+@contextmanager
+def claimed_if_free(path: Path) -> Iterator[Spooled | None]:
+    """Open a waiting file for this process alone; None when another has it, or has filed it."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        yield None
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        spooled = Spooled(path=path, file=file)
+        yield spooled if spooled.is_waiting else None
+
+
 def _head(meta: FileMetaDataset, *, called_ae: str, calling_ae: str) -> bytes:
-    """Preamble and file meta information with the AE titles in it."""
+    """Preamble and file meta information with the AE titles in it; what the sender left out of it stays out."""
+    meta.FileMetaInformationGroupLength = 0  # counted as it is written
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.ImplementationClassUID = meta.get("ImplementationClassUID") or PYDICOM_IMPLEMENTATION_UID
     meta.SourceApplicationEntityTitle = calling_ae
     meta.SendingApplicationEntityTitle = calling_ae
     meta.ReceivingApplicationEntityTitle = called_ae
     buffer = DicomBytesIO()
     buffer.write(_PREAMBLE)
-    write_file_meta_info(buffer, meta)
+    write_file_meta_info(buffer, meta, enforce_standard=False)
     return buffer.getvalue()
 
 
@@ -146,21 +230,30 @@ def _head(meta: FileMetaDataset, *, called_ae: str, calling_ae: str) -> bytes:
 def _create(*chunks: bytes) -> Iterator[Spooled]:
     durable_folder(spool_folder())
     part = spool_folder() / f"{uuid4()}.part"
-    path = part.with_suffix(".dcm")
     with part.open("x+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
             for chunk in chunks:
                 file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-            part.rename(path)
-            sync_folder(path.parent)
         except OSError:
             part.unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
             raise
-        yield Spooled(path=path, file=file)
+        yield Spooled(path=_settled(part, file), file=file)
+
+
+def _settled(part: Path, file: BinaryIO) -> Path:
+    """Give a written file its name among those that wait, durably. Raises OSError with nothing kept."""
+    path = part.with_suffix(".dcm")
+    try:
+        file.flush()
+        os.fsync(file.fileno())
+        part.rename(path)
+        sync_folder(path.parent)
+    except OSError:
+        part.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        raise
+    return path
 
 
 def _arrivals() -> Iterator[tuple[float, Path]]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
@@ -30,6 +31,11 @@ def checked_uid(uid: str) -> str:
 def spool_folder() -> Path:
     """Acknowledged files that are not yet indexed; `*.part` are still being written."""
     return _store() / "spool" / "incoming"
+
+
+def association_slot(title: str, number: int) -> Path:
+    """The file whose lock is one of the associations that an AE title takes at a time; the title is no path."""
+    return _store() / "spool" / "associations" / f"{title.encode().hex()}.{number}"
 
 
 def quarantine_folder() -> Path:
@@ -80,6 +86,26 @@ def write_durably(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def write_all_durably(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write each of `files`, by name, as `write_durably` does, the folder fsynced once for all of them.
+
+    Raises OSError; files written before stay.
+    """
+    parts = {folder / name: folder / f"{name}.{os.getpid()}.part" for name in files}
+    try:
+        for path, part in parts.items():
+            part.write_bytes(files[path.name])
+        for part in parts.values():
+            _sync_file(part)
+        for path, part in parts.items():
+            part.replace(path)
+    except OSError:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+        raise
+    sync_folder(folder)
+
+
 def durable_folder(folder: Path) -> None:
     """Make `folder` and those above it, so that they outlast a power cut."""
     if folder.is_dir():
@@ -92,6 +118,14 @@ def durable_folder(folder: Path) -> None:
 def sync_folder(folder: Path) -> None:
     """Make what was created, renamed or removed in `folder` outlast a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -1,5 +1,6 @@
 """A scanner for tests: makes small MR series and sends them over a real association."""
 
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification
 
+from dicom_ingest.admission import Called
 from dicom_ingest.receiver import Receiver
+from dicom_ingest.receiver import receiving as receiver_of_the_database
 from dicom_ingest.rejections import Rejection
 
 HOST = "127.0.0.1"
@@ -80,18 +83,28 @@ def as_file(dataset: Dataset, path: Path) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Scanner:
-    """Sends to one receiver. `syntax` is the transfer syntax it speaks."""
+    """Sends to one receiver. `syntax` is the transfer syntax it speaks; it waits `patience` seconds for an answer."""
 
     port: int
     calling_ae: str = "SCANNER"
     syntax: UID = ExplicitVRLittleEndian
+    patience: float = 10
 
     def associate(self, called_ae: str = "BRAIN", *, classes: Iterable[str] = (MRImageStorage,)) -> Association:
         """An association, established or refused."""
         entity = AE(ae_title=self.calling_ae)
-        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 10
+        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = self.patience
         contexts = [build_context(one, self.syntax) for one in classes] + [build_context(Verification)]
         return entity.associate(HOST, self.port, ae_title=called_ae, contexts=contexts)
+
+    def echoes(self, called_ae: str = "BRAIN") -> bool:
+        """Whether the receiver takes an association and answers a C-ECHO."""
+        association = self.associate(called_ae)
+        if not association.is_established:
+            return False
+        answer = association.send_c_echo()
+        association.release()
+        return "Status" in answer and answer.Status == 0x0000
 
     def send(self, datasets: Iterable[Dataset], called_ae: str = "BRAIN") -> list[int]:
         """Send on one association; the status of each."""
@@ -110,7 +123,7 @@ class Scanner:
         request = C_STORE()
         request.MessageID, request.Priority = 1, 2
         request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = sop_class, sop
-        request.DataSet = BytesIO(payload)
+        request.DataSet = BytesIO(payload) if payload else None
         context = next(one for one in association.accepted_contexts if one.abstract_syntax == sop_class)
         association._reactor_checkpoint.clear()
         association.dimse.send_msg(request, context.context_id)
@@ -122,11 +135,22 @@ class Scanner:
 
 
 @contextmanager
-def receiving(*called: str, refused: Callable[[Rejection], None] = lambda _rejection: None) -> Iterator[Scanner]:
+def receiving(
+    *called: str | Called, refused: Callable[[Rejection], None] = lambda _rejection: None
+) -> Iterator[Scanner]:
     """A receiver in this process that answers to `called`, and a scanner pointed at it; no database takes part."""
-    receiver = Receiver(is_known=lambda title: title in called, refused=refused)
-    port = receiver.start(HOST, 0)
-    try:
-        yield Scanner(port=port)
-    finally:
-        receiver.stop(grace_seconds=1)
+    titles = {one.title: one for one in (Called(title=one) if isinstance(one, str) else one for one in called)}
+    receiver = Receiver(called=titles.get, refused=refused)
+    with socket.create_server((HOST, 0)) as listening:
+        receiver.start(listening)
+        try:
+            yield Scanner(port=listening.getsockname()[1])
+        finally:
+            receiver.stop(grace_seconds=1)
+
+
+@contextmanager
+def listening() -> Iterator[Scanner]:
+    """A receiver in this process whose tables are those of the database, and a scanner pointed at it."""
+    with socket.create_server((HOST, 0)) as open_socket, receiver_of_the_database((open_socket, None)):
+        yield Scanner(port=open_socket.getsockname()[1])

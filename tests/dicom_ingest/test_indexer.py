@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import zlib
 
 import pytest
@@ -119,9 +120,27 @@ def test_a_compressed_frame_is_found_by_its_byte_range() -> None:
     assert [frame(instance, 1), frame(instance, 2)] == [b"first!", b"second"]
 
 
-def test_a_compressed_frame_in_several_fragments_is_kept_without_a_range() -> None:
+def test_a_single_compressed_frame_in_several_fragments_is_all_of_them() -> None:
     instance = filed(compressed([b"first!", b"second"], frames=1), syntax=JPEGBaseline8Bit)
-    assert instance.frames == []
+    content = path_of(instance).read_bytes()
+    (fragments,) = instance.frames
+    assert [content[offset : offset + length] for offset, length in fragments] == [b"first!", b"second"]
+
+
+def test_an_offset_table_tells_which_fragments_are_a_frame() -> None:
+    # Items of 8 + 6 bytes: the second frame begins with the third fragment.
+    told = compressed([b"one, a", b"one, b", b"two, a"], frames=2, table=[0, 28])
+    instance = filed(told, syntax=JPEGBaseline8Bit)
+    content = path_of(instance).read_bytes()
+    pieces = [entry if isinstance(entry[0], list) else [entry] for entry in instance.frames]
+    read = [[content[offset : offset + length] for offset, length in frame] for frame in pieces]
+    assert read == [[b"one, a", b"one, b"], [b"two, a"]]
+
+
+@pytest.mark.parametrize("table", [[], [0], [0, 5], [28, 0], [14, 28]])
+def test_fragments_without_a_usable_offset_table_are_kept_without_ranges(table: list[int]) -> None:
+    told = compressed([b"one, a", b"one, b", b"two, a"], frames=2, table=table)
+    assert filed(told, syntax=JPEGBaseline8Bit).frames == []
 
 
 def test_a_deflated_instance_is_kept_whole_without_ranges() -> None:
@@ -193,7 +212,9 @@ def test_small_bulk_values_are_inline_and_large_private_ones_stay_in_the_file() 
     block.add_new(2, "OB", b"x" * 5000)
     header = header_of(filed(dataset))
     assert header["00291001"] == {"vr": "OB", "InlineBinary": "c21hbGwh"}
-    assert "00291002" not in header
+    uri = header["00291002"]["BulkDataURI"]
+    assert header["00291002"] == {"vr": "OB", "BulkDataURI": uri}
+    assert re.fullmatch("/dicomweb/studies/[0-9.]+/series/[0-9.]+/instances/[0-9.]+/bulkdata/00291002", str(uri))
 
 
 def test_attributes_longer_than_their_columns_or_odd_are_filed_all_the_same() -> None:

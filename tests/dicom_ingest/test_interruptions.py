@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
@@ -139,15 +139,17 @@ def test_a_file_that_another_process_took_is_passed_over(monkeypatch: pytest.Mon
 def test_a_defect_keeps_the_file_in_quarantine_and_lets_the_others_pass(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, _ = (spooled(one) for one in mr_series(slices=2))
+    sent = mr_series(slices=2)
+    first, _ = (spooled(one) for one in sent)
     os.utime(first, (1, 1))
-    truly: Callable[[Header, Series], Instance | None] = filing.existing
+    truly = filing._instance_columns
 
-    def break_once(header: Header, _series: Series) -> Instance | None:
-        monkeypatch.setattr(filing, "existing", truly)
-        raise ZeroDivisionError(header.dataset.PatientName)
+    def break_on_the_first(header: Header) -> dict[str, object]:
+        if header.sop_uid == sent[0].SOPInstanceUID:
+            raise ZeroDivisionError(header.dataset.PatientName)
+        return truly(header)
 
-    monkeypatch.setattr(filing, "existing", break_once)
+    monkeypatch.setattr(filing, "_instance_columns", break_on_the_first)
     outcomes = index_waiting()
     assert [one.instance is not None for one in outcomes] == [False, True]
     row = QuarantinedInstance.objects.get()

@@ -52,7 +52,8 @@ def test_discarding_removes_the_row_and_the_bytes_and_says_who(caplog: pytest.Lo
     admin = User.objects.create_superuser("admin")
     row = quarantined(encoded(image())[:-100])
     with caplog.at_level(logging.WARNING):
-        discard(row, by=admin)
+        record = discard(row, by=admin, why="A phantom")
+    assert (record.discarded_by, record.why, len(record.sha256)) == (admin, "A phantom", 64)
     assert QuarantinedInstance.objects.count() == Instance.objects.count() == 0
     assert list(store.quarantine_folder().iterdir()) == []
     assert f"{admin.pk} discarded quarantined {row.file_name}" in caplog.text

@@ -18,7 +18,7 @@ def test_it_receives_files_and_stops_when_told_to() -> None:
     AETitle.objects.create(title="BRAIN")
     with receive_process() as running:
         assert Scanner(port=running.port).send(mr_series(slices=3)) == [0x0000] * 3
-        assert until(lambda: Instance.objects.count() == 3)
+        assert until(lambda: Instance.objects.count() == 3, seconds=30)
         running.process.terminate()
         assert running.process.wait(timeout=20) == 0
         assert until(lambda: running.members() == [])
@@ -27,10 +27,19 @@ def test_it_receives_files_and_stops_when_told_to() -> None:
 def test_a_dead_indexer_is_started_again() -> None:
     AETitle.objects.create(title="BRAIN")
     with receive_process() as running:
-        assert until(lambda: len(running.members()) == 2)
+        assert until(lambda: len(running.children("indexer")) == 1)
         running.kill_indexer()
         Scanner(port=running.port).send(mr_series(slices=1))
         assert until(lambda: Instance.objects.count() == 1, seconds=20)
+
+
+def test_associations_wait_while_dead_listeners_are_started_again() -> None:
+    AETitle.objects.create(title="BRAIN")
+    with receive_process() as running:
+        assert until(lambda: len(running.children("listener")) == 2)
+        running.kill("listener")
+        assert until(lambda: running.children("listener") == [])
+        assert Scanner(port=running.port, patience=60).send(mr_series(slices=1)) == [0x0000]
 
 
 def test_the_listener_runs_without_the_indexer_where_that_is_wanted() -> None:
@@ -43,9 +52,9 @@ def test_the_listener_runs_without_the_indexer_where_that_is_wanted() -> None:
     assert len(spool.waiting()) == 1
 
 
-def test_the_indexer_ends_when_the_receiver_is_killed() -> None:
+def test_its_children_end_when_the_receiver_is_killed() -> None:
     with receive_process() as running:
-        assert until(lambda: len(running.members()) == 2)
+        assert until(lambda: len(running.members()) == 4)
         running.process.kill()
         assert until(lambda: running.members() == [], seconds=20)
 

@@ -10,12 +10,11 @@ from pydicom.uid import UID, ImplicitVRLittleEndian, JPEGBaseline8Bit, MRImageSt
 from pynetdicom.sop_class import PatientRootQueryRetrieveInformationModelFind
 
 from dicom_ingest import spool
+from dicom_ingest.admission import CalledTitles
 from dicom_ingest.models import AETitle, RejectedAssociation
-from dicom_ingest.receiver import CalledTitles, listening
 from dicom_ingest.rejections import Recorder, Rejection
-from dicom_ingest.store import spool_folder
 from tests.dicom_ingest.outage import database_away
-from tests.dicom_ingest.scanner import HOST, Scanner, as_file, encoded, mr_series, receiving
+from tests.dicom_ingest.scanner import HOST, Scanner, as_file, encoded, listening, mr_series, receiving
 from tests.dicom_ingest.waiting import until
 
 IMPLICIT = UID(ImplicitVRLittleEndian)
@@ -48,14 +47,17 @@ def test_the_called_and_calling_titles_travel_with_the_file(scanner: Scanner) ->
     assert (meta.ReceivingApplicationEntityTitle, meta.SendingApplicationEntityTitle) == ("LIVER", "SCANNER")
 
 
-def test_bytes_that_are_no_dataset_are_acknowledged_and_kept_for_the_indexer_to_judge(scanner: Scanner) -> None:
-    assert scanner.send_bytes(b"this is not DICOM") == 0x0000
+def test_bytes_that_are_no_dataset_are_refused_and_kept_for_the_quarantine(scanner: Scanner) -> None:
+    assert scanner.send_bytes(b"this is not DICOM") == 0xC000
     assert len(spool.waiting()) == 1
 
 
-def test_a_uid_with_a_path_in_it_names_no_file(scanner: Scanner, store: Path) -> None:
-    assert scanner.send_bytes(b"anything", sop="../../../../tmp/escaped") == 0x0000
-    assert [path.parent for path in store.rglob("*.dcm")] == [spool_folder()]
+def test_a_uid_with_a_path_in_it_is_refused_and_names_no_file(store: Path) -> None:
+    refused: list[Rejection] = []
+    with receiving("BRAIN", refused=refused.append) as scanner:
+        assert scanner.send_bytes(encoded(mr_series(slices=1)[0]), sop="../../../../tmp/escaped") == 0xC000
+    assert list(store.rglob("*.dcm")) == []
+    assert ["SOP Instance UID" in one.explanation for one in refused] == [True]
 
 
 def test_an_unknown_called_title_is_refused_for_good_and_reported() -> None:
@@ -120,7 +122,7 @@ def test_dcmtk_sends_a_series(scanner: Scanner, tmp_path: Path) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_titles_of_the_database_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dicom_ingest.receiver._REFRESH_SECONDS", 0.05)
+    monkeypatch.setattr("dicom_ingest.admission._REFRESH_SECONDS", 0.05)
     AETitle.objects.create(title="BRAIN")
     AETitle.objects.create(title="RETIRED", active=False)
     titles = CalledTitles()
@@ -137,8 +139,7 @@ def test_the_titles_of_the_database_are_followed(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.django_db(transaction=True)
 def test_refusals_are_counted_by_kind_and_peer() -> None:
     AETitle.objects.create(title="BRAIN")
-    with listening(HOST, 0) as port:
-        scanner = Scanner(port=port)
+    with listening() as scanner:
         assert scanner.associate("HEART").is_rejected
         assert scanner.associate("HEART").is_rejected
         assert scanner.associate("LUNG").is_rejected
@@ -149,10 +150,9 @@ def test_refusals_are_counted_by_kind_and_peer() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_receiver_outlives_the_database(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr("dicom_ingest.receiver._REFRESH_SECONDS", 0.05)
+    monkeypatch.setattr("dicom_ingest.admission._REFRESH_SECONDS", 0.05)
     AETitle.objects.create(title="BRAIN")
-    with listening(HOST, 0) as port, caplog.at_level(logging.WARNING):
-        scanner = Scanner(port=port)
+    with listening() as scanner, caplog.at_level(logging.WARNING):
         with database_away():
             assert until(lambda: "those last known stay in force" in caplog.text)
             assert scanner.send(mr_series(slices=1)) == [0x0000]

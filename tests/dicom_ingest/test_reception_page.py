@@ -1,28 +1,33 @@
 """The reception page: who sees it, what it says, and what administrators can do there."""
 
+import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.timezone import now
 from pytest_django import DjangoAssertNumQueries
 
 from dicom_ingest import rejections, spool
 from dicom_ingest.completion import complete_now
-from dicom_ingest.models import Exam, QuarantinedInstance, Route
+from dicom_ingest.indexer import index_waiting
+from dicom_ingest.models import DiscardedInstance, Exam, QuarantinedInstance, RejectedAssociation, Route
 from dicom_ingest.rejections import Rejection
+from dicom_ingest.tasks import forget_old_rejections
 from portal.models import User
 from studies.enrolment import enrol_complete_exams
 from tests.conftest import Cast
-from tests.dicom_ingest.scanner import mr_series
-from tests.dicom_ingest.waiting import filed, quarantined
+from tests.dicom_ingest.scanner import encoded, mr_series
+from tests.dicom_ingest.waiting import filed, quarantined, spooled
 
 SignedIn = Callable[[User], Client]
 PAGE = "/reception/"
 
 
-def page(client: Client) -> str:
-    response = client.get(PAGE)
+def page(client: Client, query: str = "") -> str:
+    response = client.get(PAGE + query)
     assert response.status_code == 200
     return " ".join(response.content.decode().split())
 
@@ -85,7 +90,7 @@ def test_the_page_costs_as_many_queries_for_many_rows_as_for_few(
         filed(mr_series(slices=1)[0])
         quarantined(b"not DICOM")
     client = signed_in(cast.admin)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(19):
         page(client)
 
 
@@ -129,9 +134,67 @@ def test_an_administrator_files_an_instance_again(cast: Cast, signed_in: SignedI
 
 def test_an_administrator_discards_an_instance(cast: Cast, signed_in: SignedIn) -> None:
     row = quarantined(b"not DICOM")
-    answered = signed_in(cast.admin).post(reverse("quarantine-discard", args=[row.pk]), follow=True)
+    client = signed_in(cast.admin)
+    answered = client.post(reverse("quarantine-discard", args=[row.pk]), {"why": "A phantom"}, follow=True)
     assert "was discarded" in answered.content.decode()
     assert "Nothing was quarantined." in answered.content.decode()
+    assert "“A phantom”" in answered.content.decode()
+
+
+def test_nothing_is_discarded_without_a_reason(cast: Cast, signed_in: SignedIn) -> None:
+    row = quarantined(b"not DICOM")
+    answered = signed_in(cast.admin).post(reverse("quarantine-discard", args=[row.pk]), {"why": " "}, follow=True)
+    assert "say why" in answered.content.decode()
+    assert QuarantinedInstance.objects.filter(pk=row.pk).exists()
+
+
+def test_what_is_being_filed_again_cannot_be_discarded(cast: Cast, signed_in: SignedIn) -> None:
+    row = quarantined(b"not DICOM")
+    client = signed_in(cast.admin)
+    client.post(reverse("quarantine-retry", args=[row.pk]))
+    answered = client.post(reverse("quarantine-discard", args=[row.pk]), {"why": "?"}, follow=True)
+    assert "is being filed again" in answered.content.decode()
+    assert QuarantinedInstance.objects.filter(pk=row.pk).exists()
+    assert not DiscardedInstance.objects.exists()
+
+
+def test_the_quarantine_is_shown_by_reason(cast: Cast, signed_in: SignedIn) -> None:
+    quarantined(b"not DICOM")
+    quarantined(encoded(mr_series(slices=1)[0])[:-100])
+    client = signed_in(cast.coordinator)
+    assert "Truncated 1" in page(client)
+    assert "Send DICOM instances only" in page(client, "?reason=not-dicom")
+    assert "send the instance again" not in page(client, "?reason=not-dicom")
+    assert "Nothing is quarantined for this reason" in page(client, "?reason=bad-uid")
+
+
+def test_the_pages_of_a_filtered_quarantine_keep_the_filter(cast: Cast, signed_in: SignedIn) -> None:
+    rows = (QuarantinedInstance(reason="bad-uid", explanation="?", file_name=f"{n}.dcm", size=1) for n in range(51))
+    QuarantinedInstance.objects.bulk_create(rows)
+    assert "?reason=bad-uid&amp;page=2" in page(signed_in(cast.coordinator), "?reason=bad-uid")
+
+
+def test_the_figures_keep_themselves_current(cast: Cast, signed_in: SignedIn) -> None:
+    client = signed_in(cast.coordinator)
+    address = re.search(r'hx-get="([^"]+)"', page(client))
+    assert address is not None
+    assert client.get(address[1]).status_code == 204
+    spooled(mr_series(slices=1)[0])
+    waiting = client.get(address[1]).content.decode()
+    assert "1 file<" in waiting
+    assert "oldest <time" in waiting
+    index_waiting()
+    assert "1 instance " in " ".join(client.get(address[1]).content.decode().split())
+
+
+@pytest.mark.django_db
+def test_old_refusals_are_forgotten() -> None:
+    for days, title in ((91, "OLD"), (89, "RECENT")):
+        RejectedAssociation.objects.create(
+            called_ae=title, calling_ae="X", address="10.0.0.7", explanation="?", last_at=now() - timedelta(days=days)
+        )
+    forget_old_rejections()
+    assert [one.called_ae for one in RejectedAssociation.objects.all()] == ["RECENT"]
 
 
 def test_an_administrator_downloads_the_bytes_as_they_are(cast: Cast, signed_in: SignedIn) -> None:

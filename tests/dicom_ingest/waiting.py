@@ -1,5 +1,6 @@
 """Files put in the spool, and what becomes of them."""
 
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -60,9 +61,14 @@ def image(**attributes: object) -> Dataset:
     return dataset
 
 
-def compressed(fragments: list[bytes], *, frames: int) -> bytes:
+def compressed(fragments: list[bytes], *, frames: int, table: list[int] | None = None) -> bytes:
+    """An image of `fragments`, with an offset table that says `table` where that is given."""
     dataset = image(NumberOfFrames=frames)
-    dataset.PixelData = encapsulate(fragments)
+    dataset.PixelData = encapsulate(fragments, has_bot=table is None)
+    if table is not None:
+        empty = struct.pack("<HHL", 0xFFFE, 0xE000, 0)
+        told = struct.pack(f"<HHL{len(table)}L", 0xFFFE, 0xE000, 4 * len(table), *table)
+        dataset.PixelData = told + dataset.PixelData.removeprefix(empty)
     dataset["PixelData"].is_undefined_length = True
     dataset["PixelData"].VR = "OB"
     return encoded(dataset)

@@ -1,0 +1,55 @@
+"""AE titles over REST: those who see the reception look, administrators change. The receiver follows within seconds."""
+
+from django.http import Http404
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from dicom_ingest.models import AETitle
+from portal.access import Capability, holds
+
+
+class AETitleSerializer(serializers.ModelSerializer[AETitle]):
+    """A called AE title, and who may send what to it. An empty list is no limit."""
+
+    class Meta:
+        model = AETitle
+        fields = [
+            "id",
+            "title",
+            "description",
+            "pipeline",
+            "quiet_period_seconds",
+            "priority",
+            "active",
+            "accepted_sop_classes",
+            "allowed_calling_aes",
+            "allowed_addresses",
+            "maximum_associations",
+        ]
+
+
+class _LookedAtByReceptionChangedByAdministrators(BasePermission):
+    """Whoever may not even look gets a resource that does not exist."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not request.user.is_authenticated:
+            return False
+        if not holds(request.user, Capability.VIEW_RECEPTION):
+            raise Http404
+        return request.method in SAFE_METHODS or request.user.is_superuser
+
+
+class AETitleViewSet(
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.CreateModelMixin,
+    mixins.UpdateModelMixin,
+    viewsets.GenericViewSet[AETitle],
+):
+    """Called AE titles. One is never deleted, since exams name it: make it inactive."""
+
+    queryset = AETitle.objects.all()
+    serializer_class = AETitleSerializer
+    permission_classes = [_LookedAtByReceptionChangedByAdministrators]
