@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -13,12 +13,14 @@ from rest_framework import exceptions
 from rest_framework.authentication import CSRFCheck, TokenAuthentication
 from rest_framework.request import Request
 
-from dicom_ingest.dicomweb import refusals
+from dicom_ingest.dicomweb import decisions, refusals
+from dicom_ingest.dicomweb.responses import packed_json
 from dicom_ingest.dicomweb.scope import Scope, Target
 from portal.models import User
 
 log = logging.getLogger(__name__)
 
+_DECIDING = frozenset({"id", "username", "is_active", "is_staff", "is_superuser"})
 TARGET_NAMES = frozenset(each.name for each in fields(Target))
 
 View = Callable[..., HttpResponseBase]
@@ -36,23 +38,56 @@ def user_scope(user: User, root: Mapping[str, str], /) -> Scope:
     return Scope.of_user(user)
 
 
+class _RememberedToken(TokenAuthentication):
+    def authenticate_credentials(self, key: str) -> tuple[User, Any]:
+        remembered = decisions.key("token", key)
+        known: User | None = decisions.recall(remembered).get(remembered)
+        if known:
+            return known, None
+        user, token = super().authenticate_credentials(key)
+        _remember(user, remembered)
+        return user, token
+
+
 def authenticated(request: HttpRequest) -> User:
     """Who sent `request`, by token or by session; also sets `request.user`.
 
+    Whom a read request showed stays known for a moment (see `decisions`); who changes something is asked for anew.
     A session that would change something needs its CSRF token, an API token does not.
     Raises NotAuthenticated, or Forbidden when the CSRF token is missing.
     """
+    changes = request.method not in ("GET", "HEAD")
+    tokens = TokenAuthentication() if changes else _RememberedToken()
     try:
-        by_token = TokenAuthentication().authenticate(Request(request))
+        by_token = tokens.authenticate(Request(request))
     except exceptions.AuthenticationFailed as failed:
         raise refusals.NotAuthenticated(f"{failed.detail} Get a token from /api/token/.") from failed
     if by_token is not None:
         request.user = by_token[0]
+    elif not changes:
+        _recognise_session(request)
     elif request.user.is_authenticated:
         _check_csrf(request)
     if not isinstance(request.user, User):
         raise refusals.NotAuthenticated('Log in, or send "Authorization: Token ..." with a token from /api/token/.')
     return request.user
+
+
+def _recognise_session(request: HttpRequest) -> None:
+    if not request.session.session_key:
+        return
+    remembered = decisions.key("session", request.session.session_key)
+    known: User | None = decisions.recall(remembered).get(remembered)
+    if known:
+        request.user = known
+    elif isinstance(request.user, User):
+        _remember(request.user, remembered)
+
+
+def _remember(user: User, key: str) -> None:
+    """Keep of `user` what decides what they may do; the rest is deferred, and stays out of the cache."""
+    names = [field.attname for field in User._meta.concrete_fields if field.attname in _DECIDING]
+    decisions.keep({key: User.from_db(user._state.db or "default", names, [getattr(user, name) for name in names])})
 
 
 def _check_csrf(request: HttpRequest) -> None:
@@ -80,7 +115,7 @@ def resource(scope_of: ScopeOf, **handlers: Handler) -> View:
                 log.exception("A fault of this server.")
             response = refusal.response()
         patch_vary_headers(response, ["Accept", "Authorization", "Cookie"])
-        return response
+        return packed_json(request, response)
 
     def _answer(request: HttpRequest, captured: Mapping[str, str]) -> HttpResponseBase:
         user = authenticated(request)
@@ -92,6 +127,7 @@ def resource(scope_of: ScopeOf, **handlers: Handler) -> View:
         root = {name: captured[name] for name in captured.keys() - named}
         return handler(request, scope_of(user, root), target)
 
+    view.handlers = handlers  # type: ignore[attr-defined]  # for the conformance statement
     return view
 
 

@@ -21,6 +21,20 @@ def keyword_of(name: str) -> str | None:
     return (datadict.keyword_for_tag(tag) or None) if tag is not None else None
 
 
+def path_of(name: str) -> str | None:
+    """The keywords of `name`, one or two of them with a dot between: an attribute, or one in a sequence. Or None."""
+    keywords = [keyword_of(part) for part in name.split(".")[:3]]
+    if len(keywords) > 2 or None in keywords:
+        return None
+    return ".".join(keyword for keyword in keywords if keyword)
+
+
+def tag_of(name: str) -> str | None:
+    """The tag of the attribute that `name` gives, eight hexadecimal digits, or None. Private ones are tags too."""
+    tag = int(name, 16) if _TAG.fullmatch(name) else datadict.tag_for_keyword(name)
+    return None if tag is None else f"{tag:08X}"
+
+
 @cache
 def tag_and_vr(keyword: str) -> tuple[str, str]:
     """The tag as eight hexadecimal digits, and the value representation. Raises KeyError for no DICOM keyword."""

@@ -6,16 +6,17 @@ A quiet series has its metadata in one gzipped file; one that instances still jo
 from __future__ import annotations
 
 import gzip
-import re
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from dicom_ingest import store
 from dicom_ingest.dicomweb.negotiation import json_type
-from dicom_ingest.dicomweb.responses import asked_every_time
+from dicom_ingest.dicomweb.responses import asked_every_time, not_modified, packed_file, takes_gzip
 from dicom_ingest.dicomweb.scope import Scope, Target
 from dicom_ingest.dicomweb.stored import content_of
 from dicom_ingest.models import Series
@@ -31,36 +32,38 @@ def retrieve_series_metadata(request: HttpRequest, scope: Scope, target: Target)
     """`/studies/{study}/series/{series}/metadata`: a file send once the series is quiet."""
     found = scope.find_series(target)
     content_type = json_type(request)
-    if not _takes_gzip(request):
-        return _varied(_answer(request, [_of_series(found)]))
+    path = store.metadata_path(found.exam.study_instance_uid, found.series_instance_uid)
+    if not takes_gzip(request):
+        return _answer(request, [_of_series(found)])
     try:
-        file = store.metadata_path(found.exam.study_instance_uid, found.series_instance_uid).open("rb")
+        etag = _etag(path)
+        response = not_modified(request, etag) or packed_file(path, content_type=content_type)
     except FileNotFoundError:  # instances still join this series
-        return _varied(_answer(request, _array(_headers(found))))
-    return _varied(FileResponse(file, content_type=content_type, headers={"Content-Encoding": "gzip"}))
+        return _answer(request, _array(_headers(found)))
+    patch_vary_headers(response, ["Accept-Encoding"])
+    response["ETag"] = etag
+    return asked_every_time(response)
 
 
 def retrieve_instance_metadata(request: HttpRequest, scope: Scope, target: Target) -> HttpResponseBase:
     """`/studies/{study}/series/{series}/instances/{instance}/metadata`"""
     found = scope.find_instance(target)
-    exam = found.series.exam.study_instance_uid
-    path = store.header_path(exam, found.series.series_instance_uid, found.sop_instance_uid)
-    return _answer(request, _array([content_of(path)]))
+    return _answer(request, _array([content_of(found.header)]))
 
 
 def _answer(request: HttpRequest, chunks: Iterable[bytes]) -> HttpResponseBase:
-    return asked_every_time(HttpResponse(b"".join(chunks), content_type=json_type(request)))
-
-
-def _varied(response: HttpResponseBase) -> HttpResponseBase:
-    patch_vary_headers(response, ["Accept-Encoding"])
+    """The JSON under an ETag of what it says, so that a client that has it is spared the bytes."""
+    content = b"".join(chunks)
+    etag = f'"{hashlib.sha256(content).hexdigest()}"'
+    response = not_modified(request, etag) or HttpResponse(content, content_type=json_type(request))
+    response["ETag"] = etag
     return asked_every_time(response)
 
 
-def _takes_gzip(request: HttpRequest) -> bool:
-    """RFC 9110 12.5.3; `gzip;q=0` is a refusal."""
-    accepted = request.headers.get("Accept-Encoding", "")
-    return re.search(r"(?i)(?:^|,)\s*gzip\s*(?:,|$|;\s*q=(?!0(?:\.0*)?\s*(?:,|$)))", accepted) is not None
+def _etag(path: Path) -> str:
+    """Of a file that is only ever replaced as a whole."""
+    state = path.stat()
+    return f'"{state.st_ino:x}-{state.st_mtime_ns:x}-{state.st_size:x}-gzip"'
 
 
 def _joined(found: Sequence[Series]) -> Iterator[bytes]:

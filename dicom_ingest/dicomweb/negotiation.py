@@ -4,11 +4,12 @@ RFC 9110 5.6 and 12.5.1, PS3.18 8.7. Parameters may be quoted or not: viewers se
 RFC 9110 wants quoted.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from django.http import HttpRequest
 
+from dicom_ingest.dicomweb import codecs
 from dicom_ingest.dicomweb.refusals import NotAcceptable
 
 OCTETS = "application/octet-stream"
@@ -44,6 +45,7 @@ class MediaRange:
 
     name: str
     parameters: Mapping[str, str] = field(default_factory=dict)
+    unwanted: frozenset[str] = frozenset()  # what the same header rules out by `q=0`, though this name may cover it
 
     @property
     def quality(self) -> float:
@@ -73,21 +75,32 @@ class MediaRange:
 
     def covers(self, media_type: str) -> bool:
         """Whether `media_type` is what is wanted in the end."""
+        if media_type in self.unwanted:
+            return False
         return self.inner in (media_type, "*/*", f"{media_type.partition('/')[0]}/*")
 
 
 @dataclass(frozen=True)
 class Representation:
-    """What a response will hold: the media type of its (or each part's) data, and how that is wrapped."""
+    """What a response will hold: the media type of its (or each part's) data, and how that is wrapped.
+
+    converted: whether it has to be made of what is stored, rather than sent as it lies there.
+    """
 
     media_type: str
     transfer_syntax: str
     multipart: bool
+    converted: bool = False
 
     @property
     def content_type(self) -> str:
         """The header of the part, or of the whole response where it is a single part."""
         return f"{self.media_type}; transfer-syntax={self.transfer_syntax}"
+
+
+def image_types() -> Mapping[str, Sequence[str]]:
+    """The media types in which frames of a compressed transfer syntax can be had, by its UID."""
+    return _COMPRESSED
 
 
 def parse_media_type(text: str) -> MediaRange | None:
@@ -104,7 +117,10 @@ def parse_media_type(text: str) -> MediaRange | None:
 def parse_accept(header: str) -> list[MediaRange]:
     """The media types of an Accept header, most wanted first; empty means that anything will do."""
     ranges = [parsed for element in _split(header, ",") if (parsed := parse_media_type(element))]
-    return sorted((accepted for accepted in ranges if accepted.quality > 0), key=lambda accepted: -accepted.quality)
+    wanted = [accepted for accepted in ranges if accepted.quality > 0]
+    refused = (accepted for accepted in ranges if accepted.quality <= 0 and not accepted.transfer_syntax)
+    unwanted = frozenset(accepted.inner for accepted in refused)
+    return sorted((replace(each, unwanted=unwanted) for each in wanted), key=lambda accepted: -accepted.quality)
 
 
 def accepted_by(request: HttpRequest) -> list[MediaRange]:
@@ -128,46 +144,80 @@ def json_type(request: HttpRequest) -> str:
     raise NotAcceptable(f"This is to be had as {DICOM_JSON} only.")
 
 
-def choose_frames(accepted: Iterable[MediaRange], *, stored: str, count: int) -> Representation:
-    """How to send `count` frames kept in transfer syntax `stored`, unchanged.
+def choose_image(accepted: Iterable[MediaRange], *, offered: Sequence[str], count: int) -> Representation:
+    """How to send `count` rendered images: the most wanted of `offered`, whose first is the default.
 
-    Without a transfer syntax, octet-stream means native pixels (PS3.18 8.7.3): compressed frames then need
-    `transfer-syntax=*`, or their image type. Raises NotAcceptable.
+    Raises NotAcceptable.
     """
-    offers = _frame_offers(stored)
+    for wanted in accepted:
+        if count > 1 and not wanted.wraps:
+            continue
+        for media_type in offered:
+            if wanted.covers(media_type):
+                return Representation(media_type, "", multipart=count > 1 or wanted.is_multipart, converted=True)
+    several = "" if count == 1 else " in multipart/related"
+    raise NotAcceptable(f"Rendered images are to be had as {' or '.join(offered)}{several}.")
+
+
+def choose_frames(
+    accepted: Iterable[MediaRange], *, stored: str, count: int, has_ranges: bool = True
+) -> Representation:
+    """How to send `count` frames kept in transfer syntax `stored`: as they are, where the client takes that.
+
+    Without a transfer syntax, octet-stream means native pixels (PS3.18 8.7.3). Frames that are no ranges of their
+    file (`has_ranges` is false) are converted in any case. Raises NotAcceptable.
+    """
+    kept = _kept_offers(stored) if has_ranges else []
+    made = [offer for offer in _made_offers(stored) if offer not in kept]
     for wanted in accepted:
         if not wanted.wraps and count > 1:
             continue
-        for media_type, transfer_syntax in offers:
-            if _suits(wanted, media_type, transfer_syntax):
-                return Representation(media_type, transfer_syntax, wanted.wraps)
-    listed = " or ".join(f"{media_type}; transfer-syntax={syntax}" for media_type, syntax in offers)
+        for media_type, syntax in [*kept, *made]:
+            if _suits(wanted, media_type, syntax):
+                return Representation(media_type, syntax, wanted.wraps, (media_type, syntax) in made)
+    listed = " or ".join(f"{media_type}; transfer-syntax={syntax}" for media_type, syntax in [*kept, *made])
     several = "" if count == 1 else " Several frames need multipart/related."
-    raise NotAcceptable(f"Frames are sent as received, here as {listed}. Accept that, or transfer-syntax=*.{several}")
+    raise NotAcceptable(f"These frames are to be had as {listed or 'no more than their whole instance'}.{several}")
 
 
-def choose_instances(accepted: Iterable[MediaRange], *, stored: Iterable[str], count: int) -> bool:
-    """Whether to send `count` whole instances, kept in transfer syntaxes `stored`, as multipart.
+def choose_instances(accepted: Iterable[MediaRange], *, stored: Iterable[str], count: int) -> Representation:
+    """How to send `count` whole instances, kept in transfer syntaxes `stored`; "" as syntax is as received.
 
-    Files go out as received; without a transfer syntax in the request any will do. Raises NotAcceptable.
+    `transfer-syntax=*`, or no word on DICOM at all, gets them as received; DICOM without a syntax is Explicit VR
+    Little Endian (PS3.18 8.7.3.5). Raises NotAcceptable.
     """
-    kept = sorted(set(stored))
+    kept = set(stored)
+    convertible = [EXPLICIT_LITTLE_ENDIAN, *codecs.ENCODED] if all(map(codecs.is_decodable, kept)) else []
     for wanted in accepted:
         if not wanted.covers(DICOM) or not (wanted.wraps or count == 1):
             continue
-        if wanted.transfer_syntax in (None, "*") or kept == [wanted.transfer_syntax]:
-            return wanted.wraps
+        asked = wanted.transfer_syntax or (EXPLICIT_LITTLE_ENDIAN if wanted.inner == DICOM else "*")
+        if asked == "*" or kept == {asked}:
+            return Representation(DICOM, "", wanted.wraps)
+        if asked in convertible:
+            return Representation(DICOM, asked, wanted.wraps, converted=True)
     raise NotAcceptable(
-        f"Instances are sent as received, here in transfer syntax {', '.join(kept)}. "
-        f'Accept multipart/related; type="{DICOM}"; transfer-syntax=*.'
+        f"Instances are to be had in transfer syntax {', '.join(sorted(kept | set(convertible)))}, or as received: "
+        f'accept multipart/related; type="{DICOM}"; transfer-syntax=*.'
     )
 
 
-def _frame_offers(stored: str) -> list[tuple[str, str]]:
-    """Media type and transfer syntax of the forms in which frames kept as `stored` can go out, best first."""
+def _kept_offers(stored: str) -> list[tuple[str, str]]:
+    """Media type and transfer syntax of the forms in which frames kept as `stored` go out unchanged, best first."""
     if stored == IMPLICIT_LITTLE_ENDIAN:
         return [(OCTETS, EXPLICIT_LITTLE_ENDIAN)]  # the same octets; PS3.18 8.7.3 bans the implicit name
-    return [*((image, stored) for image in _COMPRESSED.get(stored, ())), (OCTETS, stored)]
+    return _forms(stored)
+
+
+def _made_offers(stored: str) -> list[tuple[str, str]]:
+    """The forms into which frames kept as `stored` can be converted."""
+    if not codecs.is_decodable(stored):
+        return []
+    return [form for syntax in (EXPLICIT_LITTLE_ENDIAN, *codecs.ENCODED) for form in _forms(syntax)]
+
+
+def _forms(syntax: str) -> list[tuple[str, str]]:
+    return [*((image, syntax) for image in _COMPRESSED.get(syntax, ())), (OCTETS, syntax)]
 
 
 def _suits(wanted: MediaRange, media_type: str, transfer_syntax: str) -> bool:

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TypeVar
 
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import Model, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, JsonResponse
 
+from dicom_ingest import request_attributes
 from dicom_ingest.dicomweb.access import root_url
-from dicom_ingest.dicomweb.dicomjson import Element, dataset, keyword_of
-from dicom_ingest.dicomweb.matching import Level, conditions
+from dicom_ingest.dicomweb.dicomjson import Element, dataset, path_of
+from dicom_ingest.dicomweb.included import Included, header
+from dicom_ingest.dicomweb.matching import Level, condition
 from dicom_ingest.dicomweb.negotiation import json_type
 from dicom_ingest.dicomweb.refusals import BadRequest
 from dicom_ingest.dicomweb.scope import Scope, Target
 from dicom_ingest.models import Exam, Instance, Series
 
 MOST_RESULTS = 1000
+MOST_COUNTED = 200  # of the results that remain: to count a hundred thousand would take longer than to search
 FUZZY_IGNORED = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
 _NOT_KEYS = frozenset({"limit", "offset", "fuzzymatching", "includefield", "accept", "charset"})
 
@@ -29,10 +33,11 @@ Row = TypeVar("Row", bound=Model)
 
 @dataclass
 class Search:
-    """One search: what its rows have to fulfil, which page of them is wanted, and what the client is warned of."""
+    """One search: what its rows have to fulfil, which page of them is wanted, what is told of them and of itself."""
 
     condition: Q
     named: frozenset[str]
+    included: Included
     limit: int
     offset: int
     warnings: list[str] = field(default_factory=list)
@@ -41,15 +46,10 @@ class Search:
     def of(cls, request: HttpRequest, level: Level, scope: Scope) -> Search:
         """Read the query parameters. Raises BadRequest for one that is unknown or malformed."""
         matched = _matched(request)
-        condition = Q()
-        for keyword, values in matched.items():
-            found = conditions(level, keyword=keyword, values=values, scope=scope)
-            if found is None:
-                raise BadRequest(f"A search for {_PLURALS[level]} cannot match {keyword}.")
-            condition &= found
         return cls(
-            condition=condition,
+            condition=condition(level, matched, scope),
             named=frozenset(keyword for keyword, values in matched.items() if any(values)),
+            included=Included.of(request, level, matched=matched),
             limit=min(_whole(request, "limit", MOST_RESULTS), MOST_RESULTS),
             offset=_whole(request, "offset", 0),
             warnings=[FUZZY_IGNORED] if request.GET.get("fuzzymatching", "").lower() == "true" else [],
@@ -58,23 +58,27 @@ class Search:
     def page(self, rows: QuerySet[Row]) -> list[Row]:
         """The wanted page of those of `rows` that match; notes in `warnings` how many more there are."""
         matching = rows.filter(self.condition)
-        page = list(matching[self.offset : self.offset + self.limit + 1])
+        end = self.offset + self.limit
+        page = list(matching[self.offset : end + 1])
         if len(page) > self.limit:
-            remaining = matching.count() - self.offset - self.limit
-            self.warnings.append(f"There are {remaining} additional results that can be requested")
+            remaining = matching[end : end + MOST_COUNTED + 1].count()
+            number = str(remaining) if remaining <= MOST_COUNTED else f"more than {MOST_COUNTED}"
+            self.warnings.append(f"There are {number} additional results that can be requested")
         return page[: self.limit]
-
-
-_PLURALS = {Level.STUDY: "studies", Level.SERIES: "series", Level.INSTANCE: "instances"}
 
 
 def search_studies(request: HttpRequest, scope: Scope, target: Target) -> JsonResponse:
     """`/studies`"""
     search = Search.of(request, Level.STUDY, scope)
-    exams = search.page(scope.exams.order_by("-study_date", "-received_at", "pk"))
+    exams = search.page(scope.exams.newest_first())
     summaries = _summaries(scope, exams)
-    results = [_exam(exam, root_url(request)) | _counts(summaries.get(exam.pk, _Summary())) for exam in exams]
-    return _response(request, results, search)
+    rows = [_exam(exam, root_url(request)) | _counts(summaries.get(exam.pk, _Summary())) for exam in exams]
+    if search.included.needs_header(_exam_tags()):
+        headers = _headers_of_exams(summaries)
+        rows = [
+            search.included.of_header(headers.get(exam.pk, {})) | row for exam, row in zip(exams, rows, strict=True)
+        ]
+    return _response(request, rows, search)
 
 
 def search_series(request: HttpRequest, scope: Scope, target: Target) -> JsonResponse:
@@ -84,13 +88,13 @@ def search_series(request: HttpRequest, scope: Scope, target: Target) -> JsonRes
     if target.study:
         rows = rows.filter(exam=scope.find_exam(target))
     found = search.page(rows.select_related("exam").order_by("exam_id", "series_number", "pk"))
-    counts = _instances_by_series(found)
-    results = [
-        _series(series, root_url(request))
-        | dataset(NumberOfSeriesRelatedInstances=counts.get(series.pk, 0))
-        | _above(_exam(series.exam, root_url(request)), left_out=bool(target.study))
-        for series in found
-    ]
+    root = root_url(request)
+    headers = _headers_of_series(found) if search.included.needs_header(_exam_tags() | _series_tags()) else {}
+    results = []
+    for series in found:
+        exam, own = _exam(series.exam, root), _series(series, root)
+        besides = search.included.of_header(headers.get(series.pk, {})) | search.included.of_columns(exam)
+        results.append(besides | own | _above(exam, left_out=bool(target.study)))
     return _response(request, results, search)
 
 
@@ -98,12 +102,15 @@ def search_instances(request: HttpRequest, scope: Scope, target: Target) -> Json
     """`/instances`, `/studies/{study}/instances` and `/studies/{study}/series/{series}/instances`"""
     search = Search.of(request, Level.INSTANCE, scope)
     found = search.page(_instances(scope, target, search.named))
-    results = [
-        _instance(instance, root_url(request))
-        | _above(_series(instance.series, root_url(request)), left_out=bool(target.series))
-        | _above(_exam(instance.series.exam, root_url(request)), left_out=bool(target.study))
-        for instance in found
-    ]
+    root = root_url(request)
+    needs_header = search.included.needs_header(_exam_tags() | _series_tags() | _instance_tags())
+    results = []
+    for instance in found:
+        exam, series = _exam(instance.series.exam, root), _series(instance.series, root)
+        besides = search.included.of_header(_header_of(instance)) if needs_header else {}
+        above = _above(series, left_out=bool(target.series)) | _above(exam, left_out=bool(target.study))
+        besides |= search.included.of_columns(exam | series)
+        results.append(besides | above | _instance(instance, root))
     return _response(request, results, search)
 
 
@@ -113,7 +120,7 @@ def _matched(request: HttpRequest) -> dict[str, list[str]]:
     for name, values in request.GET.lists():
         if name in _NOT_KEYS:
             continue
-        keyword = keyword_of(name)
+        keyword = path_of(name)
         if keyword is None:
             raise BadRequest(f"{name[:64]!r} is neither a DICOM attribute nor a parameter of a search.")
         if any(not character.isprintable() for value in values for character in value):
@@ -150,27 +157,40 @@ class _Summary:
     modalities: set[str] = field(default_factory=set)
     series: int = 0
     instances: int = 0
+    first: int = 0  # the key of the series that was made first: its headers speak for the exam
 
 
 def _summaries(scope: Scope, exams: list[Exam]) -> dict[int, _Summary]:
-    rows = (
-        scope.listed.filter(exam__in=exams)
-        .order_by()
-        .values_list("exam_id", "modality")
-        .annotate(series_count=Count("pk", distinct=True), instance_count=Count("instances"))
-    )
+    rows = scope.listed_of_visible.filter(exam__in=[exam.pk for exam in exams])
     summaries: dict[int, _Summary] = {}
-    for exam, modality, series, instances in rows:
-        summary = summaries.setdefault(exam, _Summary())
+    for key, exam, modality, instances in rows.order_by("pk").values_list(
+        "pk", "exam_id", "modality", "instance_count"
+    ):
+        summary = summaries.setdefault(exam, _Summary(first=key))
         summary.modalities.add(modality)
-        summary.series += series
+        summary.series += 1
         summary.instances += instances
     return summaries
 
 
-def _instances_by_series(found: list[Series]) -> dict[int, int]:
-    rows = Instance.objects.filter(series__in=found).order_by().values_list("series_id")
-    return dict(rows.annotate(number=Count("pk")))
+def _headers_of_exams(summaries: Mapping[int, _Summary]) -> dict[int, Element]:
+    """The header of one instance of each exam."""
+    first = Series.objects.filter(pk__in=[summary.first for summary in summaries.values()]).select_related("exam")
+    by_series = _headers_of_series(list(first))
+    return {exam: by_series.get(summary.first, {}) for exam, summary in summaries.items()}
+
+
+def _headers_of_series(found: list[Series]) -> dict[int, Element]:
+    """The header of one instance of each series."""
+    uids = {each.pk: (each.exam.study_instance_uid, each.series_instance_uid) for each in found}
+    any_of = Instance.objects.filter(series=OuterRef("pk")).order_by().values("sop_instance_uid")[:1]
+    sops = Series.objects.filter(pk__in=uids).order_by().annotate(any_sop=Subquery(any_of)).values_list("pk", "any_sop")
+    return {key: header(*uids[key], sop) for key, sop in sops if sop is not None}
+
+
+def _header_of(instance: Instance) -> Element:
+    series = instance.series
+    return header(series.exam.study_instance_uid, series.series_instance_uid, instance.sop_instance_uid)
 
 
 def _above(attributes: Element, *, left_out: bool) -> Element:
@@ -217,7 +237,16 @@ def _series(series: Series, root: str) -> Element:
         RetrieveURL=f"{root}/studies/{series.exam.study_instance_uid}/series/{series.series_instance_uid}",
         SeriesInstanceUID=series.series_instance_uid,
         SeriesNumber=series.series_number,
+        NumberOfSeriesRelatedInstances=series.instance_count,
+        PerformedProcedureStepStartDate=series.performed_procedure_step_start_date,
+        PerformedProcedureStepStartTime=series.performed_procedure_step_start_time,
+        **_requests(series),
     )
+
+
+def _requests(series: Series) -> dict[str, list[Element]]:
+    items = request_attributes.items(series)
+    return {request_attributes.SEQUENCE: [dataset(**item) for item in items]} if items else {}
 
 
 def _instance(instance: Instance, root: str) -> Element:
@@ -234,6 +263,27 @@ def _instance(instance: Instance, root: str) -> Element:
         InstanceNumber=instance.instance_number,
         **(image if instance.rows is not None else {}),
     )
+
+
+def returned_tags(level: Level) -> frozenset[str]:
+    """The tags that each result of a search of `level` has, of its own level."""
+    return (_exam_tags, _series_tags, _instance_tags)[level]()
+
+
+@cache
+def _exam_tags() -> frozenset[str]:
+    """The tags that every study of a search has."""
+    return frozenset(_exam(Exam(), "") | _counts(_Summary()))
+
+
+@cache
+def _series_tags() -> frozenset[str]:
+    return frozenset(_series(Series(exam=Exam()), ""))
+
+
+@cache
+def _instance_tags() -> frozenset[str]:
+    return frozenset(_instance(Instance(series=Series(exam=Exam()), rows=1), ""))
 
 
 def _response(request: HttpRequest, results: list[Element], search: Search) -> JsonResponse:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from django.http import HttpResponse, JsonResponse
 
+from dicom_ingest import room
+
 
 class Refusal(Exception):
     """Base of the refusals. `str()` is the sentence that the client reads."""
@@ -77,3 +79,20 @@ class UnsupportedMediaType(Refusal):
     """The body is of a kind that is not stored here."""
 
     status = 415
+
+
+class RangeNotSatisfiable(Refusal):
+    """A range that begins behind the last byte."""
+
+    status = 416
+
+    def __init__(self, *, size: int) -> None:
+        super().__init__(f"The range begins behind the last of {size} bytes.")
+        self.headers = {"Content-Range": f"bytes */{size}"}
+
+
+class NoRoom(Refusal):
+    """The store's disk is below its watermark."""
+
+    status = 503
+    headers = {"Retry-After": str(room.RETRY_SECONDS)}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from io import BytesIO
+from typing import BinaryIO
 
 from django.db import DatabaseError
 from pydicom import dcmread
 
-from dicom_ingest.indexer import receive_part10
+from dicom_ingest import spool
+from dicom_ingest.indexer import file_kept
 from dicom_ingest.models import STOW_AE_TITLE, Exam, Instance, QuarantinedInstance, Route
-from dicom_ingest.spool import NotPart10
 from portal.access import Capability, Viewer
 
 
@@ -64,24 +65,35 @@ class Failed:
     claims: Claims = Claims()
 
 
-def store(content: bytes, *, study: str, sender: Viewer) -> Stored | Failed:
+def store(chunks: Iterator[bytes], *, study: str, sender: Viewer) -> Stored | Failed:
     """Keep and file one Part 10 file, sent by `sender` to the exam `study`, or to any where that is "".
 
-    What cannot be read at all, or may not be sent, is not kept: the sender is told instead.
+    The file goes to the spool's disk as it arrives. What cannot be read at all, or may not be sent, is not kept: the
+    sender is told instead. Raises what reading `chunks` raises, with nothing kept.
     """
     try:
-        claims = _claims(content)
-    except Exception as error:  # noqa: BLE001 - pydicom raises whatever garbage provokes; the sender is told
-        unreadable = (
-            f"A part does not read as a DICOM file with preamble and meta information ({type(error).__name__})."
-        )
+        with spool.incoming(chunks, called_ae=STOW_AE_TITLE) as incoming:
+            return _judged(incoming, study=study, sender=sender)
+    except spool.NotPart10 as error:
+        unreadable = f"A part does not read as a DICOM file with preamble and meta information. {error}"
         return Failed(reason=Failure.NOT_UNDERSTOOD, sentence=unreadable)
-    return _turned_down(claims, study=study, sender=sender) or _filed(content, claims)
+    except OSError as error:
+        return _unkept(error, Claims())
 
 
-def _claims(content: bytes) -> Claims:
+def _judged(incoming: spool.Incoming, *, study: str, sender: Viewer) -> Stored | Failed:
+    try:
+        claims = _claims(incoming.file)
+    except Exception as error:  # noqa: BLE001 - pydicom raises whatever garbage provokes; the sender is told
+        unreadable = f"A part does not read as a DICOM file ({type(error).__name__})."
+        return Failed(reason=Failure.NOT_UNDERSTOOD, sentence=unreadable)
+    return _turned_down(claims, study=study, sender=sender) or _filed(incoming, claims)
+
+
+def _claims(file: BinaryIO) -> Claims:
     keywords = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID"]
-    header = dcmread(BytesIO(content), stop_before_pixels=True, specific_tags=list(keywords))
+    file.seek(0)
+    header = dcmread(file, stop_before_pixels=True, specific_tags=list(keywords))
     sop_class, sop, study = (str(header.get(keyword) or "") for keyword in keywords)
     return Claims(sop_class=sop_class, sop=sop, study=study)
 
@@ -106,14 +118,11 @@ def _may_add_to(study: str, sender: Viewer) -> bool:
     return not over_dimse.exclude(exam__in=sendable.values("pk")).exists()
 
 
-def _filed(content: bytes, claims: Claims) -> Stored | Failed:
+def _filed(incoming: spool.Incoming, claims: Claims) -> Stored | Failed:
     try:
-        outcome = receive_part10(content, called_ae=STOW_AE_TITLE)
-    except NotPart10 as error:
-        return Failed(reason=Failure.NOT_UNDERSTOOD, sentence=f"A part is not a DICOM file. {error}", claims=claims)
+        outcome = file_kept(incoming.keep())
     except OSError as error:
-        sentence = f"Instance {claims.sop} could not be kept ({error.strerror}). Send it again later."
-        return Failed(reason=Failure.OUT_OF_RESOURCES, sentence=sentence, claims=claims)
+        return _unkept(error, claims)
     except DatabaseError:
         sentence = f"Instance {claims.sop} is kept but not filed yet. Look for it later, or send it again."
         return Failed(reason=Failure.PROCESSING, sentence=sentence, claims=claims)
@@ -123,3 +132,9 @@ def _filed(content: bytes, claims: Claims) -> Stored | Failed:
         raise RuntimeError("The indexer neither filed nor quarantined an instance.")
     reason = _QUARANTINED.get(outcome.quarantined.reason, Failure.PROCESSING)
     return Failed(reason=reason, sentence=f"Instance {claims.sop}: {outcome.quarantined.explanation}", claims=claims)
+
+
+def _unkept(error: OSError, claims: Claims) -> Failed:
+    which = f"Instance {claims.sop}" if claims.sop else "An instance"
+    sentence = f"{which} could not be kept ({error.strerror}). Send it again later."
+    return Failed(reason=Failure.OUT_OF_RESOURCES, sentence=sentence, claims=claims)

@@ -11,17 +11,18 @@ from collections.abc import Iterator, Sequence
 
 from django.http import HttpRequest, JsonResponse
 
+from dicom_ingest import room
 from dicom_ingest.dicomweb.access import root_url
 from dicom_ingest.dicomweb.dicomjson import Element, dataset
 from dicom_ingest.dicomweb.multipart import ByteStream, MalformedMultipart, Part, PartTooLarge, read_parts
 from dicom_ingest.dicomweb.negotiation import DICOM, MULTIPART, json_type, parse_media_type
-from dicom_ingest.dicomweb.refusals import BadRequest, Forbidden, LengthRequired, UnsupportedMediaType
+from dicom_ingest.dicomweb.refusals import BadRequest, Forbidden, LengthRequired, NoRoom, UnsupportedMediaType
 from dicom_ingest.dicomweb.scope import Scope, Target
 from dicom_ingest.dicomweb.storing import Claims, Failed, Failure, Stored, store
 from dicom_ingest.store import MalformedUID, checked_uid
 from portal.access import Capability, Viewer, holds
 
-LARGEST_INSTANCE = 2 << 30  # bytes; one instance is held in memory at a time
+LARGEST_INSTANCE = 4 << 30  # bytes
 MOST_WARNINGS = 5
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ def store_instances(request: HttpRequest, _scope: Scope, target: Target) -> Json
     """`POST /studies` and `POST /studies/{study}`"""
     if not holds(request.user, Capability.SEND_EXAMS):
         raise Forbidden("No role of yours lets you send exams. Ask a coordinator to send them.")
+    if not room.has_room():
+        raise NoRoom(room.lack_of_room())
     content_type = json_type(request)
     outcomes = list(_outcomes(_body(request), _boundary(request), study=_study(target.study), sender=request.user))
     stored = [outcome for outcome in outcomes if isinstance(outcome, Stored)]
@@ -94,7 +97,7 @@ def _outcome(part: Part, *, study: str, sender: Viewer) -> Stored | Failed:
     kind = parse_media_type(part.headers.get("content-type", DICOM))
     if kind is None or kind.name != DICOM:
         return Failed(reason=Failure.NOT_UNDERSTOOD, sentence=f"A part is not of type {DICOM}.")
-    return store(part.content, study=study, sender=sender)
+    return store(part.chunks, study=study, sender=sender)
 
 
 def _report(stored: Sequence[Stored], failed: Sequence[Failed], *, root: str) -> Element:

@@ -26,6 +26,12 @@ BELOW_STUDY = [
     f"/studies/{STUDY}/series/{T1}/instances/{T1}.1",
     f"/studies/{STUDY}/series/{T1}/instances/{T1}.1/metadata",
     f"/studies/{STUDY}/series/{T1}/instances/{T1}.1/frames/1",
+    f"/studies/{STUDY}/series/{T1}/instances/{T1}.1/bulkdata/00280010",
+    *(
+        f"/studies/{STUDY}{below}/{kind}"
+        for below in ("", f"/series/{T1}", f"/series/{T1}/instances/{T1}.1", f"/series/{T1}/instances/{T1}.1/frames/1")
+        for kind in ("rendered", "thumbnail")
+    ),
 ]
 SEARCHES = ["/studies", "/series", "/instances"]
 MEMBERS = ["admin", "coordinator", "reader", "other_reader", "qc", "governance", "scientist"]

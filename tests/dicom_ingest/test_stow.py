@@ -3,23 +3,27 @@
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import requests
 from dicomweb_client.web import DICOMwebClient
-from django.conf import settings
+from django.conf import settings as portal_settings
 from django.db import OperationalError, connection
 from django.test import Client
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pytest_django import Settings
 from rest_framework.authtoken.models import Token
 
 from dicom_ingest import spool
@@ -53,6 +57,24 @@ def post(client: Client, *files: Dataset | bytes, path: str = "/dicomweb/studies
 def sent(dataset: Dataset) -> Dataset:
     """The instance as read from its file, which is how a client comes by it."""
     return dcmread(BytesIO(encoded(dataset)))
+
+
+class Growing:
+    """A body of a beginning, MiB of zeros, and the end of the message, of which never more than a block exists."""
+
+    def __init__(self, beginning: bytes, mib: int) -> None:
+        self._beginning, self._zeros, self._end = BytesIO(beginning), mib << 20, BytesIO(b"\r\n--gu-id--")
+        self.size = len(beginning) + self._zeros + len(self._end.getvalue())
+
+    def read(self, size: int = -1) -> bytes:
+        if found := self._beginning.read(size):
+            return found
+        zeros = min(size, self._zeros)
+        self._zeros -= zeros
+        return bytes(zeros) or self._end.read(size)
+
+    def readline(self, size: int = -1) -> bytes:
+        raise NotImplementedError  # Django wants it to be there
 
 
 def reasons(response: Any, sequence: str = "00081198") -> list[int]:
@@ -90,7 +112,7 @@ def test_other_content_under_the_same_uid_is_refused_and_the_first_kept(sender: 
 def test_a_file_whose_meta_information_lacks_its_length_is_refused_unkept(sender: Client) -> None:
     file = encoded(mr_slice(1))
     response = post(sender, file[:132] + file[144:])
-    assert (response.status_code, reasons(response)) == (409, [0xC000])
+    assert (response.status_code, reasons(response, "0008119A")) == (409, [0xC000])
     assert "No length of the file meta information" in response["Warning"]
     assert list(stored.spool_folder().glob("*")) == []
 
@@ -149,12 +171,42 @@ def test_a_full_disk_is_reported_and_nothing_left_behind(sender: Client, monkeyp
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
+    stored.durable_folder(stored.spool_folder())
     monkeypatch.setattr(os, "fsync", full)
     response = post(sender, mr_slice(1))
     assert (response.status_code, reasons(response)) == (409, [0xA700])
     assert "No space left on device" in response["Warning"]
     assert not Instance.objects.exists()
     assert list(stored.spool_folder().glob("*")) == []
+
+
+def test_nothing_is_taken_while_the_disk_is_nearly_full(sender: Client, settings: Settings, store: Path) -> None:
+    store.mkdir()
+    settings.OVERREAD_MIN_FREE_BYTES = 1 << 60
+    response = post(sender, mr_slice(1))
+    assert (response.status_code, response["Retry-After"]) == (503, "60")
+    assert "Nothing is received until then" in response.json()["detail"]
+    settings.OVERREAD_MIN_FREE_BYTES = 0
+    assert post(sender, mr_slice(1)).status_code == 200
+
+
+def test_a_large_instance_is_stored_without_being_held_in_memory(sender: Client) -> None:
+    mib = 1 << 20
+    head = encoded(mr_slice(1, PixelData=b"", Rows=8192, Columns=8192))
+    pixels = struct.pack("<HH2sHL", 0x7FE0, 0x10, b"OW", 0, 128 * mib)
+    body = Growing(
+        message(head[: head.index(struct.pack("<HH", 0x7FE0, 0x10))] + pixels)[: -len(b"\r\n--gu-id--")], 128
+    )
+    tracemalloc.start()
+    try:
+        sent_as: dict[str, Any] = {"wsgi.input": body, "CONTENT_LENGTH": body.size, "CONTENT_TYPE": CONTENT_TYPE}
+        response = sender.generic("POST", "/dicomweb/studies", **sent_as)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert response.status_code == 200
+    assert Instance.objects.get().size > 128 * mib
+    assert peak < 16 * mib
 
 
 def test_a_database_lost_after_keeping_is_reported_and_the_instance_kept(
@@ -209,7 +261,7 @@ def test_a_message_cut_off_reports_what_was_stored_before(sender: Client) -> Non
 
 
 def test_an_instance_too_large_to_hold_is_refused(sender: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stow, "LARGEST_INSTANCE", 1000)
+    monkeypatch.setattr(stow, "LARGEST_INSTANCE", 5000)
     response = post(sender, mr_slice(1), mr_slice(1, PixelData=bytes(200_000), Rows=1000, Columns=100))
     assert response.status_code == 202
     assert reasons(response, "0008119A") == [0xA700]
@@ -240,9 +292,9 @@ def served(transactional_db: None) -> Iterator[str]:
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port = probe.getsockname()[1]
     database = f"{os.environ['DATABASE_URL'].rpartition('/')[0]}/{connection.settings_dict['NAME']}"
-    environment = os.environ | {"DATABASE_URL": database, "OVERREAD_STORE": str(settings.OVERREAD_STORE)}
+    environment = os.environ | {"DATABASE_URL": database, "OVERREAD_STORE": str(portal_settings.OVERREAD_STORE)}
     command = [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", "1"]
-    with subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment) as process:
+    with subprocess.Popen(command, cwd=portal_settings.BASE_DIR, env=environment) as process:
         try:
             _wait_for(port)
             yield f"http://127.0.0.1:{port}"
