@@ -6,7 +6,13 @@ class StudiesConfig(AppConfig):
     verbose_name = "Studies"
 
     def ready(self) -> None:
+        from dicom_ingest.pacs import gate  # noqa: PLC0415
         from portal import access  # noqa: PLC0415
-        from studies import membership  # noqa: PLC0415
+        from studies import destinations, membership  # noqa: PLC0415
 
-        access.register(exam_scope=membership.exam_scope, roles_of=membership.roles_of)
+        access.register(
+            exam_scope=membership.exam_scope,
+            ae_title_scope=membership.ae_title_scope,
+            roles_of=membership.roles_of,
+        )
+        gate.register(destinations.sendable)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Prefetch
+from django.db.models import Prefetch
 
-from dicom_ingest.models import AETitle, Exam, Route, Series
+from dicom_ingest.completion import SeriesState, series_state
+from dicom_ingest.models import AETitle, Exam, Route, RuleVerdict, Series
 from inference.models import Job, Measurement, Result
 from portal.access import Viewer
 
@@ -29,17 +30,31 @@ class RouteLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeriesLine:
+    """One series, and whether it is quiet."""
+
+    series: Series
+    state: SeriesState
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExamProgress:
     """The parts of an exam's page that change while one looks at them."""
 
     routes: tuple[RouteLine, ...]
     jobs: tuple[Job, ...]
-    series: tuple[Series, ...]
+    series: tuple[SeriesLine, ...]
+    verdicts: tuple[RuleVerdict, ...]
 
     @property
     def is_final(self) -> bool:
         """Whether nothing more will happen unless somebody does something."""
         return all(line.is_settled for line in self.routes) and all(job.is_final for job in self.jobs)
+
+    @property
+    def is_arriving(self) -> bool:
+        """Whether a route waits for more."""
+        return any(not line.route.is_complete for line in self.routes)
 
     @property
     def newest_result(self) -> Result | None:
@@ -63,11 +78,12 @@ def progress_of(exam: Exam) -> ExamProgress:
     """Where `exam` stands now."""
     ae_titles = {ae.title: ae for ae in AETitle.objects.filter(title__in=exam.routes.values("called_ae"))}
     jobs = exam.jobs.select_related("pipeline", "result", "input_series", "superseded_by").prefetch_related("operators")
-    series = exam.series.annotate(instance_count=Count("instances"))
+    series = exam.series.select_related("exam").order_by("-origin", "series_number", "pk")
     return ExamProgress(
         routes=tuple(_line(route, ae_titles.get(route.called_ae)) for route in exam.routes.all()),
         jobs=tuple(jobs.order_by("-created_at")),
-        series=tuple(series.order_by("-origin", "series_number", "pk")),
+        verdicts=tuple(RuleVerdict.objects.of_exam(exam)),
+        series=tuple(SeriesLine(series=one, state=series_state(one)) for one in series),
     )
 
 

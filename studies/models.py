@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.timezone import now
 
-from dicom_ingest.models import AETitle, Exam
+from dicom_ingest.models import AETitle, Exam, Remote, Retrieval
 from feedback.models import Form
 from portal.access import Role
 
@@ -19,6 +20,21 @@ class Study(models.Model):
     question = models.TextField(help_text="What the study is to find out")
     ae_title = models.OneToOneField(AETitle, on_delete=models.PROTECT, related_name="study")
     form = models.ForeignKey(Form, on_delete=models.PROTECT, related_name="studies")
+    priors = models.PositiveSmallIntegerField(
+        default=0, help_text="How many earlier exams of each new case's patient are fetched; 0 for none"
+    )
+    priors_modality = models.CharField(max_length=16, blank=True, help_text="Only exams with this modality; empty: any")
+    priors_remote = models.ForeignKey(
+        Remote, on_delete=models.PROTECT, null=True, blank=True, related_name="+", help_text="Where they are fetched"
+    )
+    priors_ae_title = models.ForeignKey(
+        AETitle,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="priors_of",
+        help_text="What they come to; not a study's AE title, or they would become its cases",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -27,6 +43,21 @@ class Study(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def wants_priors(self) -> bool:
+        return bool(self.priors and self.priors_remote_id and self.priors_ae_title_id)
+
+    def clean(self) -> None:
+        """Raises ValidationError for priors that could not be fetched, or would become cases."""
+        if self.priors and not self.wants_priors:
+            raise ValidationError("To fetch priors, name the remote they are fetched from, and what they come to.")
+        if self.priors_ae_title and (self.priors_ae_title == self.ae_title or _enrols(self.priors_ae_title)):
+            raise ValidationError({"priors_ae_title": "Exams that come to it become cases of a study. Choose another."})
+
+
+def _enrols(ae_title: AETitle) -> bool:
+    return Study.objects.filter(ae_title=ae_title).exists()
 
 
 class Membership(models.Model):
@@ -60,3 +91,46 @@ class Case(models.Model):
 
     def __str__(self) -> str:
         return f"case {self.number} of {self.study}"
+
+
+class StudyDestination(models.Model):
+    """What a study's governance decided about sending its results to a remote. Only added to: the newest holds."""
+
+    class What(models.TextChoices):
+        RESULTS = "results", "Results are sent"
+        NOTHING = "none", "Nothing is sent"
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="destinations")
+    remote = models.ForeignKey(Remote, on_delete=models.PROTECT, related_name="+")
+    what = models.CharField(max_length=10, choices=What.choices)
+    reason = models.TextField(help_text="Why, and on what grounds")
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["-decided_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.study} to {self.remote}: {self.get_what_display()}"
+
+
+class PriorSearch(models.Model):
+    """Whether the earlier exams of a case's patient were looked for, and what came of it."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    case = models.OneToOneField(Case, on_delete=models.CASCADE, related_name="prior_search")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    not_before = models.DateTimeField(default=now)
+    reason = models.TextField(blank=True)
+    retrievals = models.ManyToManyField(Retrieval, related_name="+")
+
+    class Meta:
+        verbose_name_plural = "prior searches"
+
+    def __str__(self) -> str:
+        return f"priors of {self.case}"

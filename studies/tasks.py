@@ -1,7 +1,17 @@
 from portal.tasks import job_task
-from studies import enrolment
+from studies import destinations, enrolment, priors
 
 
 @job_task(queue="ingest")
 def enrol_exams() -> None:
     enrolment.enrol_complete_exams()
+
+
+@job_task(queue="ingest")
+def queue_results() -> None:
+    destinations.queue_results()
+
+
+@job_task(queue="transfers", seconds=300)
+def seek_priors() -> None:
+    priors.seek()

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -13,6 +13,7 @@ from dicom_ingest.models import Exam
 from portal import live
 from portal.access import Capability, holds, roles_with
 from portal.signed_in import SignedInRequest
+from studies import destinations, priors
 from studies.exam_progress import exams_of_the_patient, progress_of
 from studies.models import Membership, Study
 from studies.worklist import StudyLine, case_lines, cases_for, study_line, worklist
@@ -44,6 +45,8 @@ def study(request: SignedInRequest, slug: str) -> HttpResponse:
         "cases": case_lines(list(page)),
         "sees_all_feedback": _has(request, line, Capability.VIEW_ALL_FEEDBACK),
         "members": _members(line.study) if _has(request, line, Capability.VIEW_ALL_FEEDBACK) else [],
+        "priors": priors.line_of(line.study) if line.sees_flow else None,
+        "destinations": destinations.of(line.study) if line.sees_flow else [],
         **_dimse_address(),
     }
     return render(request, "studies/study.html", context)
@@ -72,12 +75,21 @@ def exam_progress(request: SignedInRequest, study_instance_uid: str) -> HttpResp
     return live.answer(request, _exam_part(request, shown))
 
 
-def _exam_part(request: HttpRequest, shown: Exam) -> SafeString:
+def _may_complete(request: SignedInRequest, shown: Exam) -> bool:
+    return Exam.objects.visible_to(request.user, Capability.SEND_EXAMS).filter(pk=shown.pk).exists()
+
+
+def _exam_part(request: SignedInRequest, shown: Exam) -> SafeString:
     progress = progress_of(shown)
     return live.part(
         request,
         "studies/exam_progress.html",
-        {"exam": shown, "progress": progress, "may_open_jobs": holds(request.user, Capability.VIEW_JOBS)},
+        {
+            "exam": shown,
+            "progress": progress,
+            "may_open_jobs": holds(request.user, Capability.VIEW_JOBS),
+            "may_complete": _may_complete(request, shown) if progress.is_arriving else False,
+        },
         name="exam-progress",
         url=reverse("exam-progress", args=[shown.study_instance_uid]),
         is_final=progress.is_final,

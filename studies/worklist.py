@@ -15,7 +15,7 @@ from django.db.models import Case as SqlCase
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When, Window
 from django.db.models.functions import RowNumber
 
-from dicom_ingest.models import Exam, ExamQuerySet, Route
+from dicom_ingest.models import Exam, ExamQuerySet, Route, RuleVerdict
 from feedback.models import Response
 from inference.models import Job, Result
 from portal.access import Capability, Role, roles_with
@@ -92,6 +92,7 @@ class Worklist:
     studies: tuple[StudyLine, ...]
     next_case: CaseLine | None
     troubles: tuple[Job, ...]
+    undecided: tuple[RuleVerdict, ...]
     recent_results: tuple[Result, ...]
     oversees: bool
 
@@ -111,6 +112,7 @@ def worklist(user: User) -> Worklist:
         next_case=_next(studies),
         oversees=oversees,
         troubles=tuple(_troubles(visible)) if oversees else (),
+        undecided=tuple(_undecided(visible)) if oversees else (),
         recent_results=tuple(_recent_results(visible)) if oversees else (),
     )
 
@@ -262,6 +264,11 @@ def _troubles(visible: ExamQuerySet) -> QuerySet[Job]:
         .select_related("exam", "pipeline")
         .order_by("-finished_at")[:RECENT]
     )
+
+
+def _undecided(visible: ExamQuerySet) -> QuerySet[RuleVerdict]:
+    undecided = RuleVerdict.objects.needing_attention().filter(exam__in=visible)
+    return undecided.select_related("exam", "version__rule").order_by("-judged_at")[:RECENT]
 
 
 def _recent_results(visible: ExamQuerySet) -> QuerySet[Result]:
