@@ -16,7 +16,7 @@ COPY . .
 COPY --from=front-end /fetch/viewer_static/dist viewer_static/dist
 RUN python -m compileall -q . \
     && useradd --system --uid 10001 --create-home overread \
-    && install -d -o overread -g overread -m 0750 /store \
+    && install -d -o overread -g overread -m 0755 /store \
     && install -d -o overread -g overread -m 0755 /static
 USER overread
 EXPOSE 8000 11112

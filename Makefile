@@ -5,12 +5,13 @@ PYTHON_OF_VENV := $(VENV)/bin/python
 COVERAGE := $(VENV)/bin/coverage
 TEMPLATES = $(wildcard */templates)
 # What the tests drive beyond Python packages, as command:package of Debian.
-SYSTEM_PACKAGES := chromium:chromium storescu:dcmtk dciodvfy:dicom3tools
+SYSTEM_PACKAGES := chromium:chromium storescu:dcmtk dciodvfy:dicom3tools strace:strace Orthanc:orthanc nginx:nginx-light \
+	/usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb
 
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format clean preflight front-end system-packages
+.PHONY: help demo test lint format bench-ingest bench-dicomweb clean preflight front-end system-packages
 
 # Prints the first Python 3.11 there is, the one named by PYTHON=... before all others.
 FIND_PYTHON = for each in $(PYTHON) $(PYTHON_OF_VENV) python3.11 python3 python /usr/bin/python3.11; do \
@@ -34,7 +35,7 @@ define INSTALL
 endef
 
 help:  ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: preflight $(VENV)/installed-embedded front-end  ## the whole portal on this machine with exams in it, until Ctrl-C
 	@$(PYTHON_OF_VENV) -m portal.demo
@@ -56,6 +57,12 @@ lint: $(VENV)/installed-test  ## style, types, import contracts and templates
 format: $(VENV)/installed-test  ## lay out the code
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+bench-ingest: $(VENV)/installed-test system-packages  ## receiving, beside Orthanc and DCMTK's storescp: a table, benchmarks/results/ingest.json
+	$(PYTHON_OF_VENV) -m benchmarks.ingest
+
+bench-dicomweb: $(VENV)/installed-test system-packages front-end  ## DICOMweb beside Orthanc's: a table, benchmarks/results/dicomweb.json
+	$(PYTHON_OF_VENV) -m benchmarks.dicomweb
 
 clean:  ## remove what was fetched and built; the demonstration's data only if you say so
 	rm -rf $(VENV) viewer_static/dist collected build *.egg-info .cache .coverage* htmlcov .hypothesis .*_cache
@@ -83,7 +90,7 @@ $(VENV)/installed-test: pyproject.toml | $(PYTHON_OF_VENV)
 
 system-packages:
 	@missing=; for pair in $(SYSTEM_PACKAGES); do \
-	command -v $${pair%%:*} > /dev/null || missing="$$missing $${pair##*:}"; done; \
+	command -v $${pair%%:*} > /dev/null || test -e $${pair%%:*} || missing="$$missing $${pair##*:}"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then \
 	echo "The tests need$$missing: install them, on Debian with sudo apt-get install$$missing"; exit 1; fi; \

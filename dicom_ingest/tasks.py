@@ -1,6 +1,9 @@
 """Celery's entrances."""
 
-from dicom_ingest import completion
+from django.conf import settings
+
+from dicom_ingest import completion, rejections
+from dicom_ingest.pacs import queue, work
 from portal.tasks import job_task
 
 
@@ -8,3 +11,21 @@ from portal.tasks import job_task
 def complete_exams() -> None:
     """Complete the exams that became quiet."""
     completion.complete_exams()
+
+
+@job_task(queue="ingest")
+def forget_old_rejections() -> None:
+    """Delete refused associations after the time that they are kept."""
+    rejections.forget_old(days=settings.OVERREAD_REJECTION_DAYS)
+
+
+@job_task(queue="transfers", seconds=3600)
+def transfer_next() -> None:
+    """Bring in or send what is next."""
+    work.run_next()
+
+
+@job_task(queue="ingest")
+def sweep_transfers() -> None:
+    """Find transfers that no message will bring."""
+    queue.sweep()

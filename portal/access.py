@@ -34,6 +34,8 @@ class Capability(StrEnum):
     VIEW_RECEPTION = "view what was received, refused and quarantined"
     SEND_EXAMS = "send exams over STOW-RS"
     VIEW_JOBS = "view the job engine's log"
+    MANAGE_RULES = "write and activate routing rules"
+    QUERY_PACS = "search remote systems and bring exams in from them"
 
 
 CAPABILITIES: dict[Role, frozenset[Capability]] = {
@@ -44,6 +46,8 @@ CAPABILITIES: dict[Role, frozenset[Capability]] = {
             Capability.VIEW_RECEPTION,
             Capability.SEND_EXAMS,
             Capability.VIEW_JOBS,
+            Capability.MANAGE_RULES,
+            Capability.QUERY_PACS,
         }
     ),
     Role.READER: frozenset({Capability.VIEW_EXAMS, Capability.GIVE_FEEDBACK}),
@@ -53,6 +57,7 @@ CAPABILITIES: dict[Role, frozenset[Capability]] = {
 }
 
 ExamScope = Callable[[User, frozenset[Role]], Q]
+AETitleScope = Callable[[User, frozenset[Role]], Q]
 RolesOf = Callable[[User], frozenset[Role]]
 
 
@@ -60,12 +65,14 @@ class _Provider:
     """The functions that `studies` registers."""
 
     exam_scope: ExamScope | None = None
+    ae_title_scope: AETitleScope | None = None
     roles_of: RolesOf | None = None
 
 
-def register(*, exam_scope: ExamScope, roles_of: RolesOf) -> None:
-    """Let `studies` answer: `exam_scope` as a condition on Exam, `roles_of` as the roles a user holds anywhere."""
+def register(*, exam_scope: ExamScope, ae_title_scope: AETitleScope, roles_of: RolesOf) -> None:
+    """Let `studies` answer: the scopes as conditions on Exam and AETitle, `roles_of` as the roles held anywhere."""
     _Provider.exam_scope = staticmethod(exam_scope)
+    _Provider.ae_title_scope = staticmethod(ae_title_scope)
     _Provider.roles_of = staticmethod(roles_of)
 
 
@@ -83,6 +90,17 @@ def exams_where(user: Viewer, capability: Capability) -> Q:
     if _Provider.exam_scope is None:
         return Q(pk__in=[])
     return _Provider.exam_scope(user, roles_with(capability))
+
+
+def ae_titles_where(user: Viewer, capability: Capability) -> Q:
+    """The condition on `dicom_ingest.AETitle` that keeps those of studies where `user` holds `capability`."""
+    if not isinstance(user, User) or not user.is_active:
+        return Q(pk__in=[])
+    if user.is_superuser:
+        return Q()
+    if _Provider.ae_title_scope is None:
+        return Q(pk__in=[])
+    return _Provider.ae_title_scope(user, roles_with(capability))
 
 
 def holds(user: Viewer, capability: Capability) -> bool:

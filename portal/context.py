@@ -14,5 +14,8 @@ def navigation(request: HttpRequest) -> dict[str, object]:
     return {
         "demonstration": settings.OVERREAD_DEMO,
         "may_view_jobs": holds(user, Capability.VIEW_JOBS),
+        "may_manage_rules": holds(user, Capability.MANAGE_RULES),
+        "may_send_exams": holds(user, Capability.SEND_EXAMS),
         "may_view_reception": holds(user, Capability.VIEW_RECEPTION),
+        "may_query_pacs": holds(user, Capability.QUERY_PACS),
     }

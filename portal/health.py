@@ -3,7 +3,6 @@
 Neither needs a login, so neither tells a patient, a path or a version.
 """
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from redis import Redis, RedisError
 
+from dicom_ingest import room
 from dicom_ingest.store import spool_folder
 
 BROKER_SECONDS = 2
@@ -80,12 +80,11 @@ def store() -> Light:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"x")
-        free = shutil.disk_usage(folder).free
+        is_roomy = room.has_room()
     except OSError as error:
         return Light(False, f"The store cannot be written ({error.strerror}): mend the disk or its permissions.")
-    if free < settings.OVERREAD_MIN_FREE_BYTES:
-        wanted = settings.OVERREAD_MIN_FREE_BYTES / 2**30
-        return Light(False, f"The store's disk has less than {wanted:g} GiB left: free some or enlarge it.")
+    if not is_roomy:
+        return Light(False, room.lack_of_room())
     return Light(True, "The store can be written and its disk has room.")
 
 

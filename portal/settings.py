@@ -22,15 +22,29 @@ OVERREAD_HOME = Path(env.str("OVERREAD_HOME", default=str(BASE_DIR / ".overread"
 if (OVERREAD_HOME / "environment").is_file():
     env.read_env(OVERREAD_HOME / "environment")
 OVERREAD_STORE = Path(env.str("OVERREAD_STORE", default=str(OVERREAD_HOME / "store"))).resolve()
+# Where NGINX serves OVERREAD_STORE by internal redirects, such as /_store; empty where it does not stand in front.
+OVERREAD_ACCEL_PREFIX = env.str("OVERREAD_ACCEL_PREFIX", default="")
 OVERREAD_WEB_HOST = env.str("OVERREAD_WEB_HOST", default="127.0.0.1")
 OVERREAD_WEB_PORT = env.int("OVERREAD_WEB_PORT", default=8000)
 OVERREAD_DIMSE_HOST = env.str("OVERREAD_DIMSE_HOST", default="127.0.0.1")
 OVERREAD_DIMSE_PORT = env.int("OVERREAD_DIMSE_PORT", default=11112)
+# As many processes take associations on one port; 0 for one a core, at least 2 and at most 8.
+OVERREAD_DIMSE_PROCESSES = env.int("OVERREAD_DIMSE_PROCESSES", default=0)
+# DICOM TLS (PS3.15, B.12) beside the plain port, or instead of it. With a CA named, callers need a certificate of it.
+OVERREAD_DIMSE_PLAIN = env.bool("OVERREAD_DIMSE_PLAIN", default=True)
+OVERREAD_DIMSE_TLS_PORT = env.int("OVERREAD_DIMSE_TLS_PORT", default=2762)
+OVERREAD_DIMSE_TLS_CERTIFICATE = env.str("OVERREAD_DIMSE_TLS_CERTIFICATE", default="")
+OVERREAD_DIMSE_TLS_KEY = env.str("OVERREAD_DIMSE_TLS_KEY", default="")
+OVERREAD_DIMSE_TLS_CLIENT_CA = env.str("OVERREAD_DIMSE_TLS_CLIENT_CA", default="")
 OVERREAD_DEMO = env.bool("OVERREAD_DEMO", default=False)
 
-# `/readyz` warns below so much room in the store, and when an acknowledged image is not filed for so long.
+# Below so much room in the store nothing is received, and `/readyz` says so. It also warns when an acknowledged image
+# is not filed for so long.
 OVERREAD_MIN_FREE_BYTES = env.int("OVERREAD_MIN_FREE_BYTES", default=1024**3)
 OVERREAD_MAX_SPOOL_SECONDS = env.float("OVERREAD_MAX_SPOOL_SECONDS", default=60.0)
+
+# Refused associations are listed for so many days after they were last tried.
+OVERREAD_REJECTION_DAYS = env.int("OVERREAD_REJECTION_DAYS", default=90)
 
 # Empty is refused by Django itself as soon as anything is signed: a deployment has to choose its own.
 SECRET_KEY = env.str("OVERREAD_SECRET_KEY", default="")
@@ -104,6 +118,18 @@ DATABASES["default"]["CONN_MAX_AGE"] = 60
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+# What a user may see over DICOMweb is decided once in so many seconds, in which a revoked membership still counts.
+OVERREAD_DECISION_SECONDS = env.int("OVERREAD_DECISION_SECONDS", default=30)
+CACHES = {
+    # In each process: what must work without Valkey, such as the throttle of the login.
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "decisions": {
+        "BACKEND": "portal.caches.OneClientCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "overread",
+        "OPTIONS": {"socket_timeout": 1.0, "socket_connect_timeout": 1.0},
+    },
+}
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "ingest"
@@ -121,6 +147,10 @@ CELERY_BEAT_SCHEDULE = {
         "studies.tasks.enrol_exams": 1.0,
         "inference.tasks.dispatch_exams": 1.0,
         "inference.tasks.sweep_jobs": 5.0,
+        "dicom_ingest.tasks.forget_old_rejections": 3600.0,
+        "dicom_ingest.tasks.sweep_transfers": 5.0,
+        "studies.tasks.queue_results": 5.0,
+        "studies.tasks.seek_priors": 10.0,
     }.items()
 }
 
@@ -182,7 +212,14 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Exams, jobs, results and feedback of validation studies for radiology AI.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "ENUM_NAME_OVERRIDES": {"JobState": "inference.models.Job.State"},
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "inference.models.Job.State",
+        "TransferState": "dicom_ingest.pacs.models.Transfer.State",
+        "AETitlePriority": "dicom_ingest.models.AETitle.Priority",
+        "TransferPriority": "dicom_ingest.pacs.models.Transfer.Priority",
+        "ReceptionState": ["receiving", "complete"],
+        "SentInstanceState": "dicom_ingest.pacs.models.SentInstance.State",
+    },
 }
 
 # pydicom's warnings repeat the values they complain of, birth dates among them.
@@ -198,6 +235,10 @@ LOGGING = {
         # pynetdicom and pydicom log identifiers of patients at INFO.
         "pynetdicom": {"level": "ERROR"},
         "pydicom": {"level": "ERROR"},
+        # What a codec cannot encode is refused in words to who asked for it.
+        "openjpeg": {"level": "CRITICAL"},
+        # The URL of a search at a DICOMweb remote names the patient.
+        "urllib3": {"level": "WARNING"},
         # One line for each tick of the scheduler says nothing; what fails is logged above INFO.
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},

@@ -7,7 +7,7 @@ from celery import Task, shared_task  # noqa: TID251 - the one place that may
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Queue = Literal["ingest", "gpu", "reports"]
+Queue = Literal["ingest", "gpu", "reports", "transfers"]
 
 
 def job_task(*, queue: Queue, seconds: int = 60) -> Callable[[Callable[P, R]], "Task[P, R]"]:

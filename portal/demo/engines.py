@@ -11,6 +11,8 @@ import psycopg2
 from psycopg2 import sql
 
 DATABASE = "overread"
+# PostgreSQL would write the statement that it refuses, and the row, into its log, and with them the patient.
+SILENT_LOG = {"log_min_error_statement": "panic", "log_error_verbosity": "terse"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ def running(home: Path) -> Iterator[Engines]:
 
 
 def _ensure_database(socket_folder: str) -> None:
+    """The portal's database, in a cluster whose log names no patient."""
     connection = psycopg2.connect(host=socket_folder, user="postgres", dbname="postgres")
     connection.autocommit = True  # CREATE DATABASE runs outside a transaction
     try:
@@ -58,5 +61,8 @@ def _ensure_database(socket_folder: str) -> None:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
             if cursor.fetchone() is None:
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+            for name, value in SILENT_LOG.items():
+                cursor.execute(sql.SQL("ALTER SYSTEM SET {} = %s").format(sql.Identifier(name)), [value])
+            cursor.execute("SELECT pg_reload_conf()")
     finally:
         connection.close()

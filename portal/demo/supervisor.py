@@ -52,6 +52,8 @@ PROGRAMS = (
     # A job of the demonstration takes seconds; one that takes longer is found again by the sweeper.
     Program(name="worker-gpu", arguments=_worker("gpu"), stop_seconds=20),
     Program(name="worker-ingest", arguments=_worker("ingest,reports")),
+    # Of its own: a remote may take its time, and completing exams must not wait for it.
+    Program(name="worker-transfers", arguments=_worker("transfers")),
     Program(name="scheduler", arguments=("-m", "celery", "-A", "portal", "beat", "--pidfile=", "--loglevel", "INFO")),
     Program(name="web", arguments=("manage.py", "serve")),
 )

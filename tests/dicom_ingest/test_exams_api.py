@@ -108,6 +108,10 @@ def test_the_schema_describes_exams_without_a_warning(capsys: pytest.CaptureFixt
     validate_schema(schema)  # type: ignore[no-untyped-call]
     assert capsys.readouterr().err == ""
     assert not GENERATOR_STATS
-    assert {path for path in schema["paths"] if "exams" in path} == {"/api/exams/", "/api/exams/{study_instance_uid}/"}
+    assert {path for path in schema["paths"] if "exams" in path} == {
+        "/api/exams/",
+        "/api/exams/{study_instance_uid}/",
+        "/api/exams/{study_instance_uid}/complete/",
+    }
     parameters = {parameter["name"] for parameter in schema["paths"]["/api/exams/"]["get"]["parameters"]}
     assert {"study_instance_uid", "accession_number", "patient_id"} <= parameters

@@ -81,7 +81,6 @@ def expect_answers_kept(page: Page) -> None:
 
 def saved(page: Page) -> None:
     expect(page.get_by_role("heading", name="Your feedback is saved")).to_be_visible()
-    page.wait_for_load_state("domcontentloaded")  # keys are heard once the page's scripts have run
 
 
 def test_feedback_is_given_with_the_keyboard_alone(page: Page, cast: Cast) -> None:

@@ -21,7 +21,7 @@ FILLED_IN = {
     "OVERREAD_UID_SALT": "a-salt",
     "POSTGRES_PASSWORD": "a-password",
 }
-PORTAL = {"setup", "web", "receiver", "worker", "worker-ingest", "scheduler"}
+PORTAL = {"setup", "web", "receiver", "worker", "worker-ingest", "worker-transfers", "scheduler"}
 
 
 def compose(*arguments: str, environ: dict[str, str], env_file: str = "/dev/null") -> subprocess.CompletedProcess[str]:
@@ -109,7 +109,8 @@ def test_every_command_is_one_that_the_portal_has(services: dict[str, dict[str, 
 def test_the_workers_take_every_queue_that_a_task_may_use_as_the_demonstrations_do(
     services: dict[str, dict[str, Any]],
 ) -> None:
-    taken = queues_in(services["worker"]["command"]) | queues_in(services["worker-ingest"]["command"])
+    workers = [service for name, service in services.items() if name.startswith("worker")]
+    taken = {queue for worker in workers for queue in queues_in(worker["command"])}
     assert taken == set(get_args(Queue))
     assert taken == {queue for program in PROGRAMS for queue in queues_in(list(program.arguments))}
 

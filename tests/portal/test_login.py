@@ -53,8 +53,8 @@ def test_signing_out_takes_a_post_and_ends_the_session(cast: Cast, signed_in: Si
         ("reader", {"/"}),
         ("qc", {"/", "/jobs/"}),
         ("governance", {"/"}),
-        ("coordinator", {"/", "/jobs/", "/reception/"}),
-        ("admin", {"/", "/jobs/", "/reception/"}),
+        ("coordinator", {"/", "/jobs/", "/reception/", "/rules/", "/bring-in/", "/pacs/"}),
+        ("admin", {"/", "/jobs/", "/reception/", "/rules/", "/bring-in/", "/pacs/"}),
     ],
 )
 def test_the_top_bar_links_to_what_the_role_may_open(cast: Cast, signed_in: SignIn, who: str, links: set[str]) -> None:

@@ -16,8 +16,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.timezone import now
 
-from dicom_ingest import store
-from dicom_ingest.models import Exam, QuarantinedInstance, Route
+from dicom_ingest import rules, store
+from dicom_ingest.models import AETitle, Exam, QuarantinedInstance, Remote, Retrieval, Route, Rule, Sending
 from feedback.responses import submit
 from inference.models import Job, PipelineVersion, Result
 from tests.conftest import Cast
@@ -69,12 +69,49 @@ TABLE: dict[str, Row] = {
     "api-result-detail":          Row(allowed=MEMBERS),
     # dicom_ingest
     "reception":                  Row(allowed=COORDINATORS),
+    "reception-arrivals":         Row(allowed=COORDINATORS),
+    "exam-complete":              Row(allowed=COORDINATORS, method="post"),
+    "bring-in":                   Row(allowed=COORDINATORS),
+    "bring-in-file":              Row(allowed=COORDINATORS, method="post"),
+    "exam-complete-now":          Row(allowed=COORDINATORS, method="post"),
+    "api-quarantine-list":        Row(allowed=ADMIN),
+    "api-quarantine-detail":      Row(allowed=ADMIN),
     "reception-complete":         Row(allowed=ADMIN, method="post"),
     "quarantine-retry":           Row(allowed=ADMIN, method="post"),
     "quarantine-download":        Row(allowed=ADMIN),
     "quarantine-discard":         Row(allowed=ADMIN, method="post"),
+    "rules":                      Row(allowed=COORDINATORS),
+    "rule":                       Row(allowed=COORDINATORS),
+    "rule-new":                   Row(allowed=COORDINATORS),
+    "rule-trial":                 Row(allowed=COORDINATORS, method="post"),
+    "rule-activation":            Row(allowed=COORDINATORS, method="post"),
+    "rule-again":                 Row(allowed=COORDINATORS, method="post"),
+    "api-rule-list":              Row(allowed=COORDINATORS),
+    "api-rule-detail":            Row(allowed=COORDINATORS),
+    "api-rule-verdict-list":      Row(allowed=SIGNED_IN),
+    "api-rule-verdict-detail":    Row(allowed=MEMBERS),
+    "ae-title-list":              Row(allowed=COORDINATORS),
+    "ae-title-detail":            Row(allowed=COORDINATORS),
     "exam-list":                  Row(allowed=SIGNED_IN),
     "exam-detail":                Row(allowed=MEMBERS),
+    # remotes; what is of another study's is not found, what is not the caller's to see is forbidden over REST
+    "pacs":                       Row(allowed=COORDINATORS),
+    "pacs-transfers":             Row(allowed=COORDINATORS),
+    "pacs-bring-in":              Row(allowed=COORDINATORS, method="post"),
+    "pacs-echo":                  Row(allowed=ADMIN, method="post"),
+    "retrieval-cancel":           Row(allowed=COORDINATORS, method="post"),
+    "retrieval-retry":            Row(allowed=COORDINATORS, method="post"),
+    "sending":                    Row(allowed=COORDINATORS),
+    "sending-progress":           Row(allowed=COORDINATORS),
+    "sending-cancel":             Row(allowed=COORDINATORS, method="post"),
+    "sending-retry":              Row(allowed=COORDINATORS, method="post"),
+    "api-remote-list":            Row(allowed=ADMIN),
+    "api-remote-detail":          Row(allowed=ADMIN),
+    "api-remote-echo":            Row(allowed=ADMIN, method="post"),
+    "api-retrieval-list":         Row(allowed=COORDINATORS),
+    "api-retrieval-detail":       Row(allowed=COORDINATORS),
+    "api-sending-list":           Row(allowed=COORDINATORS),
+    "api-sending-detail":         Row(allowed=COORDINATORS),
     # DICOMweb; searches answer everybody who has signed in, each within what they may see
     "dicomweb/studies":           Row(allowed=SIGNED_IN),
     "dicomweb/series":            Row(allowed=SIGNED_IN),
@@ -89,6 +126,18 @@ TABLE: dict[str, Row] = {
     "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>":             Row(allowed=MEMBERS),
     "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/metadata":    Row(allowed=MEMBERS),
     "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/frames/<str:frames>":
+                                  Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/bulkdata/<str:bulkdata>":
+                                  Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/rendered":                                                Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/thumbnail":                                               Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/series/<str:series>/rendered":                            Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/series/<str:series>/thumbnail":                           Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/rendered":    Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/thumbnail":   Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/frames/<str:frames>/rendered":
+                                  Row(allowed=MEMBERS),
+    "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/frames/<str:frames>/thumbnail":
                                   Row(allowed=MEMBERS),
     # the viewer's own files hold nothing of a patient's
     "viewer":                     Row(allowed=SIGNED_IN),
@@ -127,6 +176,7 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
     series = exam.series.get()
     response = exam_with_everything.responses.get()
     quarantined = QuarantinedInstance.objects.get()
+    verdict = exam.rule_verdicts.get()
     return {
         "": {
             "slug": "brain",
@@ -135,16 +185,39 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
             "series": series.series_instance_uid,
             "instance": series.instances.get().sop_instance_uid,
             "frames": 1,
+            "bulkdata": "00280010",
             "result_id": exam_with_everything.pk,
             "job_id": job.pk,
         },
         "api-feedback-detail": {"pk": response.pk},
         "api-job-detail": {"pk": job.pk},
         "api-result-detail": {"pk": exam_with_everything.pk},
+        **{
+            name: {"pk": verdict.version.rule_id}
+            for name in ("rule", "rule-activation", "rule-again", "api-rule-detail")
+        },
+        "api-rule-verdict-detail": {"pk": verdict.pk},
+        "api-quarantine-detail": {"pk": quarantined.pk},
+        "ae-title-detail": {"pk": AETitle.objects.get(title="BRAIN").pk},
         "reception-complete": {"pk": Route.objects.get().pk},
         "quarantine-retry": {"pk": quarantined.pk},
         "quarantine-discard": {"pk": quarantined.pk},
         "quarantine-download": {"pk": quarantined.pk},
+        **_of_transfers(exam),
+    }
+
+
+def _of_transfers(exam: Exam) -> dict[str, dict[str, object]]:
+    remote = Remote.objects.create(name="PACS", ae_title="PACS", host="127.0.0.1", port=1)
+    retrieval = Retrieval.objects.create(remote=remote, study_instance_uid="1.2", called_ae="BRAIN")
+    sending = Sending.objects.create(remote=remote, exam=exam, study="brain")
+    pages = ("sending", "sending-progress", "sending-cancel", "sending-retry")
+    return {
+        **{name: {"pk": remote.pk} for name in ("pacs-echo", "api-remote-detail", "api-remote-echo")},
+        **{name: {"transfer_id": retrieval.pk} for name in ("retrieval-cancel", "retrieval-retry")},
+        **{name: {"transfer_id": sending.pk} for name in pages},
+        "api-retrieval-detail": {"pk": retrieval.pk},
+        "api-sending-detail": {"pk": sending.pk},
     }
 
 
@@ -158,6 +231,8 @@ def exam_with_everything(cast: Cast) -> Result:
     result = Result.objects.create(job=job, exam=exam)
     study = exam.cases.get().study
     submit(result=result, author=cast.reader, form=study.form, answers=ANSWERS, seconds=1.0)
+    rules.save(Rule(name="MR", expression='series.Modality == "MR"', active=True), by=None)
+    rules.judge_route(exam.routes.get())
     QuarantinedInstance.objects.create(reason="not-dicom", explanation="?", file_name="one.dcm", size=3)
     return result
 

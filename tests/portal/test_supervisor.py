@@ -50,6 +50,7 @@ def test_the_portals_processes_are_those_of_the_design() -> None:
         "receiver",
         "worker-gpu",
         "worker-ingest",
+        "worker-transfers",
         "scheduler",
         "web",
     ]
