@@ -26,6 +26,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from dicom_ingest import room, spool
 from dicom_ingest.admission import CALLED_UNKNOWN, LIMIT_EXCEEDED, Called, CalledTitles, NotAdmitted
+from dicom_ingest.association import PromptHandler
 from dicom_ingest.pacs import commitment
 from dicom_ingest.rejections import Recorder, Rejection
 from dicom_ingest.store import MalformedUID, checked_uid
@@ -75,6 +76,7 @@ class Receiver:
                 (evt.EVT_N_EVENT_REPORT, commitment.reported),
             ],
             server_class=_Server,
+            request_handler=PromptHandler,
             listening=listening,
             tls=tls,
         )
