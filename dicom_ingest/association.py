@@ -62,12 +62,11 @@ class _PromptQueue(queue.Queue[Any]):
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         context_id, message = item
-        if not self._is_store(message):
-            return super().put(item, block, timeout)
-        for context in self._association.accepted_contexts:
-            if context.context_id == context_id:
-                return StorageServiceClass(self._association).SCP(message, context)
-        return super().put(item, block, timeout)
+        contexts = [one for one in self._association.accepted_contexts if one.context_id == context_id]
+        if contexts and self._is_store(message):
+            StorageServiceClass(self._association).SCP(message, contexts[0])
+        else:
+            super().put(item, block, timeout)
 
     def _is_store(self, message: Any) -> bool:
         """Before it is established the association's own thread has to have its turn first."""

@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from dicom_ingest import completion, rejections
-from dicom_ingest.pacs import queue, work
+from dicom_ingest.pacs import commitment, queue, work
 from portal.tasks import job_task
 
 
@@ -28,4 +28,5 @@ def transfer_next() -> None:
 @job_task(queue="ingest")
 def sweep_transfers() -> None:
     """Find transfers that no message will bring."""
+    commitment.remind()
     queue.sweep()

@@ -123,6 +123,11 @@ OVERREAD_DECISION_SECONDS = env.int("OVERREAD_DECISION_SECONDS", default=30)
 CACHES = {
     # In each process: what must work without Valkey, such as the throttle of the login.
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "nearby": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "nearby",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    },
     "decisions": {
         "BACKEND": "portal.caches.OneClientCache",
         "LOCATION": REDIS_URL,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Prefetch
 
 from dicom_ingest.completion import SeriesState, series_state
-from dicom_ingest.models import AETitle, Exam, Route, RuleVerdict, Series
+from dicom_ingest.models import AETitle, Exam, Instance, Route, RuleVerdict, Series
 from inference.models import Job, Measurement, Result
 from portal.access import Viewer
 
@@ -31,10 +31,11 @@ class RouteLine:
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesLine:
-    """One series, and whether it is quiet."""
+    """One series, whether it is quiet, and whether it holds an image."""
 
     series: Series
     state: SeriesState
+    has_image: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +80,13 @@ def progress_of(exam: Exam) -> ExamProgress:
     ae_titles = {ae.title: ae for ae in AETitle.objects.filter(title__in=exam.routes.values("called_ae"))}
     jobs = exam.jobs.select_related("pipeline", "result", "input_series", "superseded_by").prefetch_related("operators")
     series = exam.series.select_related("exam").order_by("-origin", "series_number", "pk")
+    images = Instance.objects.filter(series__exam=exam, rows__gt=0)
+    pictured = set(images.values_list("series_id", flat=True).distinct())
     return ExamProgress(
         routes=tuple(_line(route, ae_titles.get(route.called_ae)) for route in exam.routes.all()),
         jobs=tuple(jobs.order_by("-created_at")),
         verdicts=tuple(RuleVerdict.objects.of_exam(exam)),
-        series=tuple(SeriesLine(series=one, state=series_state(one)) for one in series),
+        series=tuple(SeriesLine(series=one, state=series_state(one), has_image=one.pk in pictured) for one in series),
     )
 
 

@@ -77,7 +77,7 @@ def _recognise_session(request: HttpRequest) -> None:
     if not request.session.session_key:
         return
     remembered = decisions.key("session", request.session.session_key)
-    known: User | None = decisions.recall(remembered).get(remembered)
+    known: User | None = decisions.recall_shared(remembered).get(remembered)
     if known:
         request.user = known
     elif isinstance(request.user, User):

@@ -30,16 +30,16 @@ def retrieve_study_metadata(request: HttpRequest, scope: Scope, target: Target) 
 
 def retrieve_series_metadata(request: HttpRequest, scope: Scope, target: Target) -> HttpResponseBase:
     """`/studies/{study}/series/{series}/metadata`: a file send once the series is quiet."""
-    found = scope.find_series(target)
+    scope.check_series(target)
     content_type = json_type(request)
-    path = store.metadata_path(found.exam.study_instance_uid, found.series_instance_uid)
     if not takes_gzip(request):
-        return _answer(request, [_of_series(found)])
+        return _answer(request, [_of_series(scope.find_series(target))])
+    path = store.metadata_path(target.study, target.series)
     try:
         etag = _etag(path)
         response = not_modified(request, etag) or packed_file(path, content_type=content_type)
     except FileNotFoundError:  # instances still join this series
-        return _answer(request, _array(_headers(found)))
+        return _answer(request, _array(_headers(scope.find_series(target))))
     patch_vary_headers(response, ["Accept-Encoding"])
     response["ETag"] = etag
     return asked_every_time(response)

@@ -110,7 +110,7 @@ def _pictures(request: HttpRequest, instance: StoredInstance, numbers: list[int]
 def _picture(instance: StoredInstance, number: int, wanted: Rendering) -> bytes:
     """One picture, small ones kept for a while: an exam's page asks for the same thumbnails again."""
     remembered = decisions.key("picture", instance.sha256, number, wanted)
-    known: bytes | None = decisions.recall(remembered).get(remembered)
+    known: bytes | None = decisions.recall_shared(remembered).get(remembered)
     if known is not None:
         return known
     made = codecs.with_pixels(instance, number, lambda pixels, header: rendered(pixels, header, wanted))

@@ -103,6 +103,15 @@ class Scope:
             raise NotThere
         return found
 
+    def check_series(self, target: Target) -> None:
+        """Costs no query when this scope saw the series a moment ago. Raises NotThere."""
+        seen = decisions.key("seen", self.name, _uid(target.study), _uid(target.series))
+        if self.name and seen in decisions.recall(seen):
+            return
+        self.find_series(target)
+        if self.name:
+            decisions.keep({seen: True})
+
     def find_instance(self, target: Target) -> StoredInstance:
         """The instance. Costs no query when this scope saw another of its series a moment ago. Raises NotThere."""
         study, series, instance = _uid(target.study), _uid(target.series), _uid(target.instance)

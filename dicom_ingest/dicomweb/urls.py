@@ -25,15 +25,16 @@ def root(scope_of: ScopeOf, *, store: Handler = stow.store_instances) -> list[UR
         path(f"{instance}/metadata", resource(scope_of, GET=metadata.retrieve_instance_metadata)),
         path(f"{instance}/frames/<str:frames>", resource(scope_of, GET=wado.retrieve_frames)),
         path(f"{instance}/bulkdata/<str:bulkdata>", resource(scope_of, GET=bulkdata.retrieve_bulkdata)),
-        *_pictures(scope_of, study, rendered.render_study),
-        *_pictures(scope_of, series, rendered.render_series),
-        *_pictures(scope_of, instance, rendered.render_instance),
-        *_pictures(scope_of, f"{instance}/frames/<str:frames>", rendered.render_frames),
+        *_pictures(scope_of, study, rendered.render_study, level="study"),
+        *_pictures(scope_of, series, rendered.render_series, level="series"),
+        *_pictures(scope_of, instance, rendered.render_instance, level="instance"),
+        *_pictures(scope_of, f"{instance}/frames/<str:frames>", rendered.render_frames, level="frames"),
     ]
 
 
-def _pictures(scope_of: ScopeOf, of: str, render: Handler) -> list[URLPattern]:
-    return [path(f"{of}/{kind}", resource(scope_of, GET=render)) for kind in ("rendered", "thumbnail")]
+def _pictures(scope_of: ScopeOf, of: str, render: Handler, *, level: str) -> list[URLPattern]:
+    view = resource(scope_of, GET=render)
+    return [path(f"{of}/{kind}", view, name=f"{level}-{kind}") for kind in ("rendered", "thumbnail")]
 
 
 urlpatterns = root(user_scope)

@@ -6,6 +6,7 @@ remote's row has to be one of our active AE titles.
 
 import logging
 import time
+from datetime import timedelta
 
 from django.db import DatabaseError, connection, transaction
 from django.utils.timezone import now
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 _REQUEST = 1  # Action Type ID of "Request Storage Commitment"
 _PROCESSING_FAILURE = 0x0110
 _WAIT_SECONDS = 2.0
+_ASKED_AGAIN_AFTER = timedelta(hours=1)
+_ASKED_FOR = timedelta(days=7)
 State = SentInstance.State
 
 
@@ -43,6 +46,22 @@ def ask(sending: Sending) -> None:
         if status != SUCCESS:
             raise PacsError(f"{sending.remote} refused storage commitment with status 0x{status:04X}.")
         _stay(sending)
+
+
+def remind() -> int:
+    """Have remotes asked once more for what they did not answer for within the hour; returns how many sendings.
+
+    A sending is asked for during a week. After that it stays as it is, and its page says that the answer is awaited.
+    """
+    silent = Sending.objects.filter(
+        state=Transfer.State.DONE,
+        remote__active=True,
+        remote__commitment=True,
+        commitment_asked_at__lt=now() - _ASKED_AGAIN_AFTER,
+        created_at__gt=now() - _ASKED_FOR,
+        pk__in=SentInstance.objects.filter(state=State.SENT).values("sending"),
+    )
+    return silent.update(state=Transfer.State.QUEUED, attempts=0, not_before=now(), finished_at=None)
 
 
 def reported(event: evt.Event) -> tuple[int, None]:

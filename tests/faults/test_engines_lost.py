@@ -22,7 +22,7 @@ from tests.faults.processes import free_port, portal
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
-AWAY_SECONDS = 10
+AWAY_SECONDS = 30
 PROGRAMS = ("receiver", "worker-ingest", "scheduler")
 
 

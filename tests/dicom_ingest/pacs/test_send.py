@@ -1,15 +1,17 @@
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.test import Client
+from django.utils.timezone import now
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from dicom_ingest.indexer import file_derived
 from dicom_ingest.models import Exam, Instance, Series
-from dicom_ingest.pacs import queue, send
+from dicom_ingest.pacs import commitment, queue, send
 from dicom_ingest.pacs.errors import Refused
 from dicom_ingest.pacs.models import Remote, Sending, SentInstance
 from dicom_ingest.store import instance_path
@@ -205,3 +207,25 @@ def test_an_archive_commits_itself_on_an_association_of_its_own(
         assert send.run_next()
         assert until(lambda: states(sending) == ["failed", "committed", "committed"])
     assert (sending.state, "not committed" in sending.reason or "not taken" in sending.reason) == ("failed", True)
+
+
+def test_an_archive_that_keeps_silent_is_asked_again_for_a_week(
+    results: list[Instance], study: Study, cast: Cast
+) -> None:
+    archive = Remote.objects.create(
+        name="ARCHIVE", ae_title="ARCHIVE", host="127.0.0.1", port=1, may_send=True, commitment=True
+    )
+    decide(study, archive, cast.governance)
+    sending = queued(archive)
+    sending.instances.update(state=SentInstance.State.SENT)
+    Sending.objects.update(state="succeeded", attempts=1, commitment_asked_at=now() - timedelta(minutes=50))
+    assert commitment.remind() == 0  # it may still be at it
+    Sending.objects.update(commitment_asked_at=now() - timedelta(minutes=70))
+    assert commitment.remind() == 1
+    sending.refresh_from_db()
+    assert (sending.state, sending.attempts) == ("queued", 0)
+    Sending.objects.update(state="succeeded", created_at=now() - timedelta(days=8))
+    assert commitment.remind() == 0
+    Sending.objects.update(created_at=now())
+    sending.instances.update(state=SentInstance.State.COMMITTED)
+    assert commitment.remind() == 0
