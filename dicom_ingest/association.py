@@ -15,7 +15,7 @@ from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.transport import AssociationSocket, RequestHandler
 
 _WAIT_SECONDS = 0.005  # what other threads have to send waits as long
-_MOST_AT_ONCE = 1 << 18
+_MOST_AT_ONCE = 1 << 16
 
 
 class PromptHandler(RequestHandler):  # type: ignore[misc] # pynetdicom has no types
@@ -42,14 +42,9 @@ class _PromptSocket(AssociationSocket):  # type: ignore[misc]
     def recv(self, nr_bytes: int) -> bytearray:
         """As many bytes as asked for, fewer when the connection ends."""
         assert self.socket is not None
-        received, so_far = bytearray(nr_bytes), 0
-        with memoryview(received) as view:
-            while so_far < nr_bytes:
-                count = self.socket.recv_into(view[so_far : so_far + _MOST_AT_ONCE])
-                if not count:
-                    break
-                so_far += count
-        del received[so_far:]
+        received = bytearray()  # grows with what comes: the length is the sender's word, and may be 4 GiB
+        while (left := nr_bytes - len(received)) and (chunk := self.socket.recv(min(left, _MOST_AT_ONCE))):
+            received += chunk
         return received
 
 

@@ -129,16 +129,14 @@ TABLE: dict[str, Row] = {
                                   Row(allowed=MEMBERS),
     "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/bulkdata/<str:bulkdata>":
                                   Row(allowed=MEMBERS),
-    "dicomweb/studies/<str:study>/rendered":                                                Row(allowed=MEMBERS),
-    "dicomweb/studies/<str:study>/thumbnail":                                               Row(allowed=MEMBERS),
-    "dicomweb/studies/<str:study>/series/<str:series>/rendered":                            Row(allowed=MEMBERS),
-    "dicomweb/studies/<str:study>/series/<str:series>/thumbnail":                           Row(allowed=MEMBERS),
-    "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/rendered":    Row(allowed=MEMBERS),
-    "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/thumbnail":   Row(allowed=MEMBERS),
-    "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/frames/<str:frames>/rendered":
-                                  Row(allowed=MEMBERS),
-    "dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/frames/<str:frames>/thumbnail":
-                                  Row(allowed=MEMBERS),
+    "study-rendered":             Row(allowed=MEMBERS),
+    "study-thumbnail":            Row(allowed=MEMBERS),
+    "series-rendered":            Row(allowed=MEMBERS),
+    "series-thumbnail":           Row(allowed=MEMBERS),
+    "instance-rendered":          Row(allowed=MEMBERS),
+    "instance-thumbnail":         Row(allowed=MEMBERS),
+    "frames-rendered":            Row(allowed=MEMBERS),
+    "frames-thumbnail":           Row(allowed=MEMBERS),
     # the viewer's own files hold nothing of a patient's
     "viewer":                     Row(allowed=SIGNED_IN),
     "segmentation":               Row(allowed=SIGNED_IN),
