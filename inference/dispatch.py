@@ -88,6 +88,7 @@ def submit(definition: Pipeline, route: Route) -> Job:
         fingerprint=_fingerprint(instances),
         defaults={
             "route": route,
+            "priority": _priority(route),
             "input_series": chosen,
             "selection": selection.reason,
             "state": Job.State.QUEUED if chosen else Job.State.SKIPPED,
@@ -99,6 +100,11 @@ def submit(definition: Pipeline, route: Route) -> Job:
         engine.supersede_older(job)
         transaction.on_commit(engine.hint)
     return job
+
+
+def _priority(route: Route) -> str:
+    called = AETitle.objects.filter(title=route.called_ae).first()
+    return called.priority if called else AETitle.Priority.ROUTINE
 
 
 def _select(exam: Exam, definition: Pipeline) -> Selection:

@@ -1,6 +1,7 @@
 """Jobs that always end: claimed on a lease, run, retaken when their worker dies, and stopped from outside.
 
-The database is the truth. A message to a worker is only a hint that something waits; a worker takes what is oldest.
+The database is the truth. A message to a worker is only a hint that something waits; a worker takes the job whose
+turn it is.
 """
 
 import logging
@@ -39,9 +40,9 @@ def hint() -> None:
 
 
 def claim_next() -> Job | None:
-    """Take the job that has waited longest, or None when nothing waits. Two workers never take the same one."""
+    """Take the job whose turn it is, or None when nothing waits. Two workers never take the same one."""
     with transaction.atomic():
-        job = Job.objects.claimable().select_for_update(skip_locked=True).order_by("created_at").first()
+        job = Job.objects.claimable().in_turn().select_for_update(skip_locked=True).first()
         if job is None:
             return None
         job.state = State.RUNNING

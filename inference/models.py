@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, ExpressionWrapper, F, Q, Value, When
 from django.utils.timezone import now
 
-from dicom_ingest.models import Exam, Route, Series
+from dicom_ingest.models import AETitle, Exam, Route, Series
+
+# How much later than an urgent one, made at the same moment, a job has its turn.
+PATIENCE = {
+    AETitle.Priority.URGENT: timedelta(0),
+    AETitle.Priority.ROUTINE: timedelta(minutes=30),
+    AETitle.Priority.BATCH: timedelta(hours=12),
+}
 
 
 class RegisteredModel(models.Model):
@@ -54,6 +62,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         lost = Q(state=Job.State.RUNNING, lease_expires_at__lt=now())
         return self.filter(Q(state=Job.State.QUEUED) | lost, attempts__lt=F("max_attempts"))
 
+    def in_turn(self) -> JobQuerySet:
+        """By the time at which they were made, to which each priority adds its patience; so none waits for ever."""
+        patience = Case(*(When(priority=priority, then=Value(time)) for priority, time in PATIENCE.items()))
+        return self.order_by(ExpressionWrapper(F("created_at") + patience, output_field=models.DateTimeField()))
+
     def exhausted(self) -> JobQuerySet:
         """Running on a lapsed lease with no attempt left."""
         return self.filter(state=Job.State.RUNNING, lease_expires_at__lt=now(), attempts__gte=F("max_attempts"))
@@ -78,6 +91,12 @@ class Job(models.Model):
     exam = models.ForeignKey(Exam, on_delete=models.CASCADE, related_name="jobs")
     route = models.ForeignKey(Route, on_delete=models.SET_NULL, null=True, related_name="jobs")
     input_series = models.ForeignKey(Series, on_delete=models.SET_NULL, null=True, related_name="jobs")
+    priority = models.CharField(
+        max_length=7,
+        choices=AETitle.Priority.choices,
+        default=AETitle.Priority.ROUTINE,
+        help_text="That of the AE title that the exam came to",
+    )
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 over the input instances")
     selection = models.TextField(blank=True, help_text="Which series was chosen and why, or why none")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)

@@ -135,6 +135,14 @@ def test_a_rule_that_matches_starts_what_the_ae_title_does_not() -> None:
     assert RuleVerdict.objects.get().outcome == RuleVerdict.Outcome.MATCHED
 
 
+def test_a_job_has_the_priority_of_the_ae_title_that_its_exam_came_to() -> None:
+    AETitle.objects.create(title="NOW", priority=AETitle.Priority.URGENT)
+    rule('series.Modality == "MR"')
+    receive(t1(), called_ae="NOW")
+    dispatch_exams()
+    assert Job.objects.get().priority == AETitle.Priority.URGENT
+
+
 def test_a_rule_that_does_not_match_starts_nothing() -> None:
     AETitle.objects.create(title="ANY")
     rule('series.Modality == "CT"')

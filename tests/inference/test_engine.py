@@ -31,6 +31,20 @@ def test_the_job_that_has_waited_longest_is_claimed_first(make_job: MakeJob) -> 
     assert claimed().pk == old.pk
 
 
+def test_an_urgent_job_goes_first_but_no_other_waits_for_ever(make_job: MakeJob) -> None:
+    made = {
+        name: make_job(fingerprint=name, priority=priority, created_at=now() - timedelta(hours=hours))
+        for name, priority, hours in (
+            ("batch of yesterday", "batch", 24),
+            ("batch", "batch", 1),
+            ("routine", "routine", 0),
+            ("urgent", "urgent", 0),
+        )
+    }
+    order = [claimed().pk for _ in made]
+    assert order == [made[name].pk for name in ("batch of yesterday", "urgent", "routine", "batch")]
+
+
 def test_a_claimed_job_is_not_claimed_again_while_its_lease_lasts(make_job: MakeJob) -> None:
     make_job()
     claimed()
