@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from benchmarks.dicomweb_exam import SERIES, SIZE, SLICES, STUDY, instance_uid
 
-FRAMES = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
+# As OHIF asks: the portal's configuration wants a frame by itself, which Orthanc does not offer.
+FRAME_ALONE = "application/octet-stream; transfer-syntax=*"
+FRAME_WRAPPED = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
 CLIENTS = 8
 _SECONDS = 6.0
 _SERIES_PATH = f"studies/{STUDY}/series/{SERIES}"
@@ -77,7 +79,7 @@ def _connection(root: str) -> HTTPConnection:
 
 def _read_frame(connection: HTTPConnection, root: str, number: int, headers: Headers) -> None:
     path = f"{urlsplit(root).path}/{_SERIES_PATH}/instances/{instance_uid(number)}/frames/1"
-    connection.request("GET", path, headers={**headers, "Accept": FRAMES})
+    connection.request("GET", path, headers={"Accept": FRAME_WRAPPED, **headers})
     response = connection.getresponse()
     length = len(response.read())
     if response.status != 200 or length < SIZE * SIZE * 2:

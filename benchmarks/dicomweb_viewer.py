@@ -87,9 +87,13 @@ def _signed_in(context: BrowserContext, ours: Ours, root: str | None) -> Page:
 
 
 def _pointed(route: Route, root: str) -> None:
-    """The portal's configuration of OHIF with another DICOMweb root."""
+    """The portal's configuration of OHIF with another DICOMweb root, and with the frames that it knows: multipart."""
     script = route.fetch().text()
-    ours = "const dicomweb = window.location.origin + root;"
-    if script.count(ours) != 1:
-        raise RuntimeError("app-config.js no longer names its DICOMweb root as this benchmark expects.")
-    route.fulfill(body=script.replace(ours, f"const dicomweb = '{root}';"), content_type="text/javascript")
+    for ours, theirs in (
+        ("const dicomweb = window.location.origin + root;", f"const dicomweb = '{root}';"),
+        ("acceptHeader: [", "omitQuotationForMultipartRequest: true, acceptHeaderOfThePortal: ["),
+    ):
+        if script.count(ours) != 1:
+            raise RuntimeError(f"app-config.js no longer holds {ours!r} once, as this benchmark expects.")
+        script = script.replace(ours, theirs)
+    route.fulfill(body=script, content_type="text/javascript")

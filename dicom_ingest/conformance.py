@@ -160,7 +160,7 @@ def _web() -> Iterator[str]:
 
 
 def _resources() -> Iterator[Row]:
-    for pattern in urls.urlpatterns:
+    for pattern in sorted(urls.urlpatterns, key=lambda one: str(one.pattern)):
         for method, handler in _handlers(pattern):
             service = {"qido": "QIDO-RS", "stow": "STOW-RS"}.get(handler.__module__.rpartition(".")[2], "WADO-RS")
             yield (f"`/{_readable(pattern)}`", method, service, handler.__name__.replace("_", " "))

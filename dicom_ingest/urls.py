@@ -20,6 +20,7 @@ api.register("retrievals", RetrievalViewSet, basename="api-retrieval")
 api.register("sendings", SendingViewSet, basename="api-sending")
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("dicomweb/", include("dicom_ingest.dicomweb.urls")),
     path("reception/", views.reception, name="reception"),
     path("reception/arrivals/", views.arrivals, name="reception-arrivals"),
     path("exams/<str:study_instance_uid>/complete/", views.complete_exam, name="exam-complete"),
@@ -36,6 +37,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("rules/<int:pk>/activation/", rule_pages.activation, name="rule-activation"),
     path("rules/<int:pk>/again/", rule_pages.judge_again, name="rule-again"),
     path("pacs/", include("dicom_ingest.pacs.urls")),
-    path("dicomweb/", include("dicom_ingest.dicomweb.urls")),
     path("api/", include(api.urls)),
 ]

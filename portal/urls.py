@@ -9,10 +9,10 @@ from portal import health
 from portal.tokens import ObtainToken
 
 urlpatterns = [
+    path("", include("dicom_ingest.urls")),  # first, for of its frames a viewer asks hundreds
     path("", include("studies.urls")),
     path("", include("feedback.urls")),
     path("", include("inference.urls")),
-    path("", include("dicom_ingest.urls")),
     path("", include("viewer_static.urls")),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

@@ -11,6 +11,7 @@ def root(scope_of: ScopeOf, *, store: Handler = stow.store_instances) -> list[UR
     study, series = "studies/<str:study>", "studies/<str:study>/series/<str:series>"
     instance = f"{series}/instances/<str:instance>"
     return [
+        path(f"{instance}/frames/<str:frames>", resource(scope_of, GET=wado.retrieve_frames)),
         path("studies", resource(scope_of, GET=qido.search_studies, POST=store)),
         path("series", resource(scope_of, GET=qido.search_series)),
         path("instances", resource(scope_of, GET=qido.search_instances)),
@@ -23,7 +24,6 @@ def root(scope_of: ScopeOf, *, store: Handler = stow.store_instances) -> list[UR
         path(f"{series}/instances", resource(scope_of, GET=qido.search_instances)),
         path(instance, resource(scope_of, GET=wado.retrieve_instance)),
         path(f"{instance}/metadata", resource(scope_of, GET=metadata.retrieve_instance_metadata)),
-        path(f"{instance}/frames/<str:frames>", resource(scope_of, GET=wado.retrieve_frames)),
         path(f"{instance}/bulkdata/<str:bulkdata>", resource(scope_of, GET=bulkdata.retrieve_bulkdata)),
         *_pictures(scope_of, study, rendered.render_study, level="study"),
         *_pictures(scope_of, series, rendered.render_series, level="series"),

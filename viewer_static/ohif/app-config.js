@@ -76,7 +76,12 @@
           loadMultiframeAsPart10: false,
           singlepart: 'bulkdata,video',
           bulkDataURI: { enabled: true },
-          omitQuotationForMultipartRequest: true,
+          // A frame by itself is sent from the disk to the network by the server's kernel, and taken by the viewer as it
+          // is; wrapped as multipart, OHIF's default, both copy it and the viewer searches it for its end.
+          acceptHeader: [
+            'application/octet-stream; transfer-syntax=*',
+            'multipart/related; type=application/octet-stream; transfer-syntax=*; q=0.5',
+          ],
           // OHIF's default, Label Map Segmentation, is one that highdicom cannot read yet.
           segmentation: { store: { defaultMode: 'bitmap', transferSyntaxUID: '1.2.840.10008.1.2.1' } },
         },
