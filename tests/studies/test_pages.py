@@ -1,5 +1,6 @@
 """The pages of one study and of one exam."""
 
+import re
 from collections.abc import Callable
 from datetime import date
 
@@ -11,8 +12,9 @@ from dicom_ingest.models import AETitle, Exam, Route, Series
 from inference.models import Job, OperatorRun
 from portal.models import User
 from studies.enrolment import enrol_complete_exams
-from studies.models import Case
+from studies.models import Case, Study
 from tests.conftest import Cast
+from tests.dicom_ingest.scans import complete, mr_slice, receive
 from tests.studies.conftest import MakeCase, SignIn
 
 State = Job.State
@@ -67,6 +69,18 @@ def test_the_exam_page_shows_series_and_where_they_came_from(exam: Exam, cast: C
     assert "Received" in page
     assert page.count("Made by a pipeline") == 2
     assert page.count("superseded just now".partition(" ")[0] + " <time") == 1
+
+
+def test_the_exam_page_shows_the_middle_image_of_a_series_that_holds_one(
+    study: Study, cast: Cast, signed_in: SignIn
+) -> None:
+    [image] = receive(mr_slice(1))
+    exam = complete(image.series.exam)
+    _series(exam, "1.9", modality="SR", series_number=9)
+    browser = signed_in(cast.reader)
+    [address] = re.findall(r'<img src="(/dicomweb/[^"]*/thumbnail)"', _page(browser, _address(exam)))
+    assert image.series.series_instance_uid in address
+    assert browser.get(address)["Content-Type"] == "image/jpeg"
 
 
 def test_the_exam_page_leads_to_the_result_and_to_the_viewer(
