@@ -23,7 +23,8 @@ def check_expression(expression: str) -> None:
     try:
         conditions.check(expression, conditions.ROUTING)
     except ValueError as fault:
-        raise ValidationError(f"The expression cannot be used: {fault}.") from fault
+        end = "" if str(fault).endswith("?") else "."
+        raise ValidationError(f"The expression cannot be used: {fault}{end}") from fault
 
 
 def check_pipelines(names: list[str]) -> None:
