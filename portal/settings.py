@@ -120,7 +120,7 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 # What a user may see over DICOMweb is decided once in so many seconds, in which a revoked membership still counts.
 OVERREAD_DECISION_SECONDS = env.int("OVERREAD_DECISION_SECONDS", default=30)
-CACHES = {
+CACHES: dict[str, dict[str, Any]] = {
     # In each process: what must work without Valkey, such as the throttle of the login.
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
     "nearby": {

@@ -222,6 +222,9 @@ PAGES = {
     "jobs": ("coordinator", "/jobs/"),
     "job": ("coordinator", "/jobs/{job}/"),
     "reception": ("coordinator", "/reception/"),
+    "rule": ("coordinator", "/rules/new/"),
+    "bring-in": ("coordinator", "/bring-in/"),
+    "pacs": ("coordinator", "/pacs/"),
 }
 
 
