@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import Any
 import requests
 
 from portal.demo import engines
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 AE_TITLE = "BENCH"
@@ -104,13 +104,6 @@ def running(command: list[str], *, log: Path, cwd: Path = ROOT) -> Iterator[None
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             process.kill()
-
-
-def free_port() -> int:
-    """A port on which nothing listens just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(url: str, *, seconds: float = 60) -> None:

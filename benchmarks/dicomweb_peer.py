@@ -10,7 +10,8 @@ from pathlib import Path
 
 import requests
 
-from benchmarks.dicomweb_ours import free_port, running, wait_for
+from benchmarks.dicomweb_ours import running, wait_for
+from tests.ports import free_port
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 

@@ -15,6 +15,7 @@ from typing import Any
 import requests
 
 from portal.demo import engines
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
@@ -42,7 +43,7 @@ class Receiver:
 def storescp(home: Path) -> Iterator[Receiver]:
     """DCMTK's, which writes files and does not sync them."""
     home.mkdir(parents=True)
-    port = _free_port()
+    port = free_port()
     command = ["storescp", "--output-directory", home, "--log-level", "fatal", str(port)]
     with _running(command) as process:
         _wait_for(port)
@@ -53,7 +54,7 @@ def storescp(home: Path) -> Iterator[Receiver]:
 def orthanc(home: Path) -> Iterator[Receiver]:
     """Orthanc with its DICOMweb plugin, SQLite, and its storage area synced (the default)."""
     home.mkdir(parents=True)
-    port, http = _free_port(), _free_port()
+    port, http = free_port(), free_port()
     settings = {
         "DicomAet": AE_TITLE,
         "DicomPort": port,
@@ -77,7 +78,7 @@ def overread(home: Path) -> Iterator[Receiver]:
     """Overread as `manage.py receive` and `manage.py serve` run it, on the embedded PostgreSQL."""
     with ExitStack() as stack:
         started = stack.enter_context(engines.running(home / "engines"))
-        web, port = _free_port(), _free_port()
+        web, port = free_port(), free_port()
         environment = started.environment | {
             "OVERREAD_HOME": str(home),
             "OVERREAD_SECRET_KEY": "of the benchmark",
@@ -154,11 +155,6 @@ def _wait_for(port: int) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def _family(pid: int) -> list[int]:

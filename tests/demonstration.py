@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from portal.demo.preflight import ROOT
 from portal.demo.seed import AE_TITLE, PASSWORD
 from portal.demo.supervisor import Supervisor
 from portal.demo.welcome import READY
+from tests.ports import free_port
 
 T = TypeVar("T")
 START_SECONDS = 420
@@ -136,13 +136,6 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.5)
-
-
-def free_port() -> int:
-    """A port of this machine on which nothing listens now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def processes_of(home: Path) -> list[str]:

@@ -104,7 +104,7 @@ class Scope:
         return found
 
     def check_series(self, target: Target) -> None:
-        """Costs no query when this scope saw the series a moment ago. Raises NotThere."""
+        """Whether this scope sees the series; costs no query when it did a moment ago. Raises NotThere."""
         seen = decisions.key("seen", self.name, _uid(target.study), _uid(target.series))
         if self.name and seen in decisions.recall(seen):
             return

@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from django.db import connection
 from portal.demo import supervisor
 from tests.dicom_ingest.scanner import Scanner
 from tests.dicom_ingest.waiting import until
+from tests.ports import free_port
 
 START_SECONDS = 60
 
@@ -82,13 +82,6 @@ def members(group: int) -> list[int]:
     if not found:
         raise ProcessLookupError(group)
     return found
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from portal.demo.preflight import ROOT
-from tests.demonstration import free_port, processes_of
+from tests.demonstration import processes_of
+from tests.ports import free_port
 
 pytestmark = pytest.mark.faults
 CTRL_C = b"\x03"

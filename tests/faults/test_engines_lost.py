@@ -18,7 +18,8 @@ from inference.models import Job
 from tests.dicom_ingest.scanner import Scanner, mr_series
 from tests.dicom_ingest.waiting import until
 from tests.faults.outbox import Outbox, kept
-from tests.faults.processes import free_port, portal
+from tests.faults.processes import portal
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 

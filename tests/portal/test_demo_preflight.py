@@ -11,6 +11,7 @@ import pytest
 
 from portal.demo import preflight
 from portal.demo.preflight import ROOT, Refused, Setup, check, hold, is_free, loopback_problem
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -18,12 +19,6 @@ def taken_port() -> Iterator[int]:
     """A port of this machine on which somebody else listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -13,14 +13,9 @@ from contextlib import contextmanager
 import pytest
 
 from portal.demo.preflight import ROOT
+from tests.ports import free_port
 
 SECONDS = 30
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @contextmanager

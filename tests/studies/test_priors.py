@@ -13,9 +13,10 @@ from portal.models import User
 from studies import priors
 from studies.models import Case, PriorSearch, Study
 from tests.conftest import Cast
-from tests.dicom_ingest.pacs.peers import Peer, dcmqrscp, free_port
+from tests.dicom_ingest.pacs.peers import Peer, dcmqrscp
 from tests.dicom_ingest.scanner import Scanner, receiving
 from tests.dicom_ingest.scans import mr_slice
+from tests.ports import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

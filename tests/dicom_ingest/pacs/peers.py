@@ -19,6 +19,7 @@ from pynetdicom.sop_class import Verification
 
 from dicom_ingest.pacs.models import Remote
 from tests.dicom_ingest.scanner import Scanner
+from tests.ports import free_port
 
 HOST = "127.0.0.1"
 DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
@@ -67,12 +68,6 @@ class Peer:
         remote.full_clean()
         remote.save()
         return remote
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

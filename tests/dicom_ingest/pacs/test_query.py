@@ -8,7 +8,8 @@ from dicom_ingest.pacs.errors import PacsError, Refused
 from dicom_ingest.pacs.models import Remote
 from dicom_ingest.pacs.query import Criteria, search
 from tests.dicom_ingest.pacs.conftest import NOW, OTHER, PRIOR
-from tests.dicom_ingest.pacs.peers import HOST, Peer, certificate, free_port, needs_orthanc, orthanc, storescp
+from tests.dicom_ingest.pacs.peers import HOST, Peer, certificate, needs_orthanc, orthanc, storescp
+from tests.ports import free_port
 
 pytestmark = pytest.mark.django_db
 

@@ -8,8 +8,9 @@ from dicom_ingest.pacs import queue, retrieve
 from dicom_ingest.pacs.errors import Refused
 from dicom_ingest.pacs.models import Remote, Retrieval, Transfer
 from tests.dicom_ingest.pacs.conftest import NOW, PRIOR
-from tests.dicom_ingest.pacs.peers import Peer, free_port, needs_orthanc
+from tests.dicom_ingest.pacs.peers import Peer, needs_orthanc
 from tests.dicom_ingest.scans import mr_slice
+from tests.ports import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -20,10 +20,11 @@ from portal.models import User
 from studies import destinations
 from studies.models import Study, StudyDestination
 from tests.conftest import Cast
-from tests.dicom_ingest.pacs.peers import free_port, needs_orthanc, orthanc, storescp
+from tests.dicom_ingest.pacs.peers import needs_orthanc, orthanc, storescp
 from tests.dicom_ingest.scanner import Scanner
 from tests.dicom_ingest.scans import STUDY, complete, mr_slice, receive
 from tests.dicom_ingest.waiting import until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
