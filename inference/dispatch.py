@@ -80,16 +80,18 @@ def submit(definition: Pipeline, route: Route) -> Job:
     """
     exam = route.exam
     selection = _select(exam, definition)
-    chosen = exam.series.filter(series_instance_uid=selection.series_instance_uid).first()
-    instances = Instance.objects.filter(series=chosen) if chosen else _received(exam)
+    chosen = _chosen(exam, selection)
+    prior = _prior(exam, definition) if chosen else None
     job, created = Job.objects.get_or_create(
         pipeline=registration.register(definition),
         exam=exam,
-        fingerprint=_fingerprint(instances),
+        fingerprint=_fingerprint(_instances(exam, chosen, prior)),
+        rerun_of=None,
         defaults={
             "route": route,
             "priority": _priority(route),
-            "input_series": chosen,
+            "input_series": chosen[0] if chosen else None,
+            "prior_series": prior,
             "selection": selection.reason,
             "state": Job.State.QUEUED if chosen else Job.State.SKIPPED,
             "reason": "" if chosen else selection.reason,
@@ -97,9 +99,24 @@ def submit(definition: Pipeline, route: Route) -> Job:
         },
     )
     if created:
+        job.more_series.set(chosen[1:])
         engine.supersede_older(job)
         transaction.on_commit(engine.hint)
     return job
+
+
+def _chosen(exam: Exam, selection: Selection) -> list[Series]:
+    by_uid = {series.series_instance_uid: series for series in exam.series.all()}
+    return [by_uid[uid] for uid in selection.series_instance_uids]
+
+
+def _prior(exam: Exam, definition: Pipeline) -> Series | None:
+    """The series that the pipeline took in the patient's latest earlier exam, where it asks for one."""
+    if not definition.uses_prior:
+        return None
+    earlier = Job.objects.of_earlier_exams(exam, pipeline=definition.name).filter(state=Job.State.SUCCEEDED)
+    latest = earlier.select_related("input_series").order_by("-exam__study_date").first()
+    return latest.input_series if latest else None
 
 
 def _priority(route: Route) -> str:
@@ -112,8 +129,11 @@ def _select(exam: Exam, definition: Pipeline) -> Selection:
     return select_series(exam_header(headers), headers, definition.input)
 
 
-def _received(exam: Exam) -> Iterable[Instance]:
-    return Instance.objects.filter(series__exam=exam, series__origin=Series.Origin.RECEIVED)
+def _instances(exam: Exam, chosen: Sequence[Series], prior: Series | None) -> Iterable[Instance]:
+    """What the job is unique by: what it will read, or all that came where nothing fits."""
+    if not chosen:
+        return Instance.objects.filter(series__exam=exam, series__origin=Series.Origin.RECEIVED)
+    return Instance.objects.filter(series__in=[*chosen, *([prior] if prior else [])])
 
 
 def _fingerprint(instances: Iterable[Instance]) -> str:

@@ -61,7 +61,7 @@ def renew(job: Job) -> None:
         raise LeaseLost(f"Job {job.pk} was taken from {job.worker}.")
 
 
-def succeed(job: Job, store_result: Callable[[], None]) -> None:
+def succeed(job: Job, store_result: Callable[[], object]) -> None:
     """End the job as succeeded together with its result, or not at all.
 
     Raises LeaseLost when the job is no longer this worker's; then nothing is stored.

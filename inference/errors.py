@@ -83,6 +83,10 @@ class NothingFound(EmptyMask):
     """The model's first pass found no region to look at more closely."""
 
 
+class NotMeasurable(InferenceError):
+    """This exam has no such number, for a good reason; the run goes on without it and keeps the reason."""
+
+
 class InstallationFault(InferenceError):
     """Something on this machine is missing or is not what it claims to be."""
 

@@ -1,87 +1,89 @@
-"""Runs a pipeline's steps in this process, on arrays in memory."""
+"""Runs a pipeline's steps in this process, on arrays in memory; steps that do not wait for each other run at once."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from inference import artifacts, memory
+from inference import artifacts
 from inference.backends import LoadedModel
 from inference.backends.warm import warm_models
-from inference.errors import InferenceError, OperatorContractBroken, OperatorFailed
+from inference.errors import InferenceError, NotMeasurable, OperatorFailed
 from inference.operators import registry
 from inference.operators.registry import OperatorSpec
-from inference.operators.values import Mask, Measurement, SourceSeries
-from inference.schema import INPUT, Code, MeasurementOutput, Pipeline, Step
+from inference.operators.values import Box, History, Mask, PriorSeries, SourceSeries
+from inference.outputs import ClassifiedValue, MeasuredValue, collect
+from inference.schema import HISTORY, INPUT, PRIOR, Pipeline, Step
+from inference.timing import LOADING, OnStep, OperatorTiming, RunClock
 
 log = logging.getLogger(__name__)
 
-LOADING = "load models"
-"""The entry under which loading of models is timed; no step can have this name."""
-
-Result = TypeVar("Result")
+BRANCHES = max(2, os.cpu_count() or 2)
+"""How many steps may run at once."""
 
 
 @dataclass(frozen=True)
-class OperatorTiming:
-    """What one step took: wall-clock seconds, and the largest resident memory of the process meanwhile, in bytes."""
+class Sources:
+    """What a run looks at: the selected series, and of the patient's earlier exams what its steps ask for."""
 
-    step: str
-    operator: str
-    operator_version: str
-    seconds: float
-    peak_bytes: int
-
-
-@dataclass(frozen=True)
-class MeasuredValue:
-    """A measurement with what the pipeline's definition says of it."""
-
-    name: str
-    value: float
-    unit: str
-    concept: Code
-    alert_change_percent: float | None
+    series: SourceSeries
+    prior: PriorSeries = field(default_factory=lambda: PriorSeries(None))
+    history: History = field(default_factory=History)
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a run made. masks: one for each of the pipeline's segments, in their order, on the source's grid."""
+    """What a run made.
 
-    masks: tuple[Mask, ...]
+    segments: one mask for each of the pipeline's segments, in their order, on the source's grid; notes: why a
+    measurement is not among `measurements`.
+    """
+
+    segments: tuple[Mask, ...]
     measurements: tuple[MeasuredValue, ...]
+    boxes: tuple[Box, ...]
+    classifications: tuple[ClassifiedValue, ...]
+    is_urgent: bool
+    notes: tuple[str, ...]
     timings: tuple[OperatorTiming, ...]
-
-
-OnStep = Callable[[OperatorTiming], None]
 
 
 def _ignore(_timing: OperatorTiming) -> None:
     """For callers that want no news of the steps."""
 
 
-def execute(pipeline: Pipeline, series: SourceSeries, *, models_dir: Path, on_step: OnStep = _ignore) -> Outputs:
-    """Run every step of `pipeline` on `series`; `on_step` hears of each as it ends, and may stop the run by raising.
+def execute(
+    pipeline: Pipeline,
+    sources: Sources,
+    *,
+    models_dir: Path,
+    on_step: OnStep = _ignore,
+    clock: RunClock | None = None,
+) -> Outputs:
+    """Run every step of `pipeline`; `on_step` hears of each as it ends, and may stop the run by raising.
 
-    Models are verified and loaded before the first step. Values are dropped after their last use.
+    Models are verified and loaded before the first step. Values are dropped after their last use. `on_step` is called
+    from the caller's thread. `clock` is the run's, where it began before.
     Raises ModelNotInstalled, ModelDigestMismatch, UnknownBackend, or OperatorFailed, whose cause is the operator's own
     error.
     """
-    run = _Run(pipeline, on_step)
+    run = _Run(pipeline, on_step, clock or RunClock())
     models = run.load_models(models_dir)
-    values: dict[str, Any] = {INPUT: series}
-    for position, step in enumerate(pipeline.steps):
-        values[step.id] = run.step(step, values, models)
-        for finished in _finished_after(pipeline, position, values):
-            del values[finished]
+    values = run.steps(models, {INPUT: sources.series, PRIOR: sources.prior, HISTORY: sources.history})
+    collected = collect(pipeline, values)
     return Outputs(
-        masks=tuple(values[segment.step] for segment in pipeline.outputs.segments),
-        measurements=tuple(_measured(wanted, values[wanted.step]) for wanted in pipeline.outputs.measurements),
-        timings=tuple(run.timings),
+        segments=collected.segments,
+        measurements=collected.measurements,
+        boxes=collected.boxes,
+        classifications=collected.classifications,
+        is_urgent=collected.is_urgent,
+        notes=tuple(run.notes.values()),
+        timings=tuple(sorted(run.timings, key=lambda timing: timing.started)),
     )
 
 
@@ -89,27 +91,64 @@ def execute(pipeline: Pipeline, series: SourceSeries, *, models_dir: Path, on_st
 class _Run:
     pipeline: Pipeline
     on_step: OnStep
+    clock: RunClock
     timings: list[OperatorTiming] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
 
     def load_models(self, models_dir: Path) -> Mapping[str, LoadedModel]:
         if not self.pipeline.models:
             return {}
-        return self._timed(LOADING, LOADING, "", lambda: _load_models(self.pipeline, models_dir))
+        with self.clock.timed(LOADING) as timings:
+            models = _load_models(self.pipeline, models_dir)
+        self._heard(*timings)
+        return models
 
-    def step(self, step: Step, values: Mapping[str, Any], models: Mapping[str, LoadedModel]) -> object:
+    def steps(self, models: Mapping[str, LoadedModel], values: dict[str, Any]) -> dict[str, Any]:
+        """The values that the outputs are made of. A step whose input has a reason to be absent is left out."""
+        waiting = list(self.pipeline.steps)
+        running: dict[Future[tuple[object, OperatorTiming]], Step] = {}
+        with ThreadPoolExecutor(BRANCHES, thread_name_prefix="branch") as pool:
+            while waiting or running:
+                for step in self._ready(waiting, values):
+                    waiting.remove(step)
+                    running[pool.submit(self._step, step, _inputs(step, values), models)] = step
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    self._finish(running.pop(future), future, values)
+                self._drop_finished([*waiting, *running.values()], values)
+        return values
+
+    def _ready(self, waiting: list[Step], values: Mapping[str, Any]) -> list[Step]:
+        for step in list(waiting):
+            if absent := next((origin for origin in step.inputs.values() if origin in self.notes), None):
+                waiting.remove(step)
+                self.notes[step.id] = self.notes[absent]
+        return [step for step in waiting if all(origin in values for origin in step.inputs.values())]
+
+    def _step(
+        self, step: Step, inputs: Mapping[str, Any], models: Mapping[str, LoadedModel]
+    ) -> tuple[object, OperatorTiming]:
         spec = registry.find(step.operator)
-        inputs = {name: values[origin] for name, origin in step.inputs.items()}
-        parameters = _parameters(step, spec, models)
-        return self._timed(step.id, spec.name, spec.version, lambda: _call(step, spec, inputs, parameters))
+        with self.clock.timed(step.id, spec.name, spec.version) as timings:
+            made = _call(step, spec, inputs, _parameters(step, spec, models))
+        return made, timings[0]
 
-    def _timed(self, step: str, operator: str, version: str, work: Callable[[], Result]) -> Result:
-        memory.reset_peak()
-        began = time.perf_counter()
-        result = work()
-        timing = OperatorTiming(step, operator, version, time.perf_counter() - began, memory.peak_bytes())
+    def _finish(self, step: Step, future: Future[tuple[object, OperatorTiming]], values: dict[str, Any]) -> None:
+        try:
+            values[step.id], timing = future.result()
+        except NotMeasurable as reason:
+            self.notes[step.id] = str(reason)
+            return
+        self._heard(timing)
+
+    def _drop_finished(self, ahead: list[Step], values: dict[str, Any]) -> None:
+        wanted = {origin for step in ahead for origin in step.inputs.values()} | self.pipeline.outputs.steps
+        for name in [name for name in values if name not in wanted]:
+            del values[name]
+
+    def _heard(self, timing: OperatorTiming) -> None:
         self.timings.append(timing)
         self.on_step(timing)
-        return result
 
 
 def _load_models(pipeline: Pipeline, models_dir: Path) -> Mapping[str, LoadedModel]:
@@ -118,6 +157,10 @@ def _load_models(pipeline: Pipeline, models_dir: Path) -> Mapping[str, LoadedMod
         directory = artifacts.model_directory(models_dir, name=pin.name, version=pin.version)
         loaded[alias] = warm_models.get(directory, digest=pin.sha256)
     return loaded
+
+
+def _inputs(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values[origin] for name, origin in step.inputs.items()}
 
 
 def _parameters(step: Step, spec: OperatorSpec, models: Mapping[str, LoadedModel]) -> dict[str, Any]:
@@ -130,30 +173,10 @@ def _parameters(step: Step, spec: OperatorSpec, models: Mapping[str, LoadedModel
 def _call(step: Step, spec: OperatorSpec, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> object:
     try:
         return spec.function(**inputs, **parameters)
+    except NotMeasurable:
+        raise
     except Exception as fault:
         # Whatever an operator raises ends the run under the step's name. What nobody foresaw goes to the log whole.
         if not isinstance(fault, InferenceError):
             log.exception("Step %s (%s) failed.", step.id, spec.name)
         raise OperatorFailed(step=step.id, operator=spec.name, cause=fault) from fault
-
-
-def _finished_after(pipeline: Pipeline, position: int, values: Mapping[str, Any]) -> list[str]:
-    outputs = pipeline.outputs
-    wanted = {origin for step in pipeline.steps[position + 1 :] for origin in step.inputs.values()}
-    wanted |= {segment.step for segment in outputs.segments} | {number.step for number in outputs.measurements}
-    return [name for name in values if name not in wanted]
-
-
-def _measured(wanted: MeasurementOutput, found: Measurement) -> MeasuredValue:
-    if found.unit != wanted.unit:
-        raise OperatorContractBroken(
-            f'Measurement "{wanted.name}" is defined in {wanted.unit}, but its operator measures in {found.unit}. '
-            "Correct the unit in the pipeline's definition."
-        )
-    return MeasuredValue(
-        name=wanted.name,
-        value=found.value,
-        unit=found.unit,
-        concept=wanted.concept,
-        alert_change_percent=wanted.alert_change_percent,
-    )

@@ -58,9 +58,23 @@ class PipelineVersion(models.Model):
 
 class JobQuerySet(models.QuerySet["Job"]):
     def claimable(self) -> JobQuerySet:
-        """Queued, or running on a lease that its worker did not renew; and attempts are left."""
-        lost = Q(state=Job.State.RUNNING, lease_expires_at__lt=now())
-        return self.filter(Q(state=Job.State.QUEUED) | lost, attempts__lt=F("max_attempts"))
+        """Queued and due, or running on a lease that its worker did not renew; and attempts are left."""
+        moment = now()
+        due = Q(state=Job.State.QUEUED) & (Q(not_before=None) | Q(not_before__lte=moment))
+        lost = Q(state=Job.State.RUNNING, lease_expires_at__lt=moment)
+        return self.filter(due | lost, attempts__lt=F("max_attempts"))
+
+    def of_earlier_exams(self, exam: Exam, *, pipeline: str) -> JobQuerySet:
+        """Those of the same pipeline, in any version, on dated exams of the same patient before `exam`."""
+        if not exam.patient_id or exam.study_date is None:
+            return self.none()
+        return self.filter(
+            exam__patient_id=exam.patient_id,
+            exam__issuer_of_patient_id=exam.issuer_of_patient_id,
+            exam__study_date__lt=exam.study_date,
+            pipeline__name=pipeline,
+            rerun_of=None,
+        )
 
     def in_turn(self) -> JobQuerySet:
         """By the time at which they were made, to which each priority adds its patience; so none waits for ever."""
@@ -91,6 +105,12 @@ class Job(models.Model):
     exam = models.ForeignKey(Exam, on_delete=models.CASCADE, related_name="jobs")
     route = models.ForeignKey(Route, on_delete=models.SET_NULL, null=True, related_name="jobs")
     input_series = models.ForeignKey(Series, on_delete=models.SET_NULL, null=True, related_name="jobs")
+    more_series = models.ManyToManyField(
+        Series, related_name="+", blank=True, help_text="The others, where a pipeline takes all that fit"
+    )
+    prior_series = models.ForeignKey(
+        Series, on_delete=models.SET_NULL, null=True, related_name="+", help_text="Of the patient's latest earlier exam"
+    )
     priority = models.CharField(
         max_length=7,
         choices=AETitle.Priority.choices,
@@ -105,6 +125,10 @@ class Job(models.Model):
     max_attempts = models.PositiveSmallIntegerField(default=3)
     worker = models.CharField(max_length=200, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True, help_text="When to try again after a passing fault")
+    peak_memory_mb = models.FloatField(null=True, blank=True, help_text="Largest resident memory of its process, MiB")
+    rerun_of = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="reruns")
+    comparison = models.TextField(blank=True, help_text="In what a rerun's result differs from the first, in words")
     superseded_by = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="supersedes")
     created_at = models.DateTimeField(default=now, db_index=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -114,7 +138,11 @@ class Job(models.Model):
     objects = JobQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["pipeline", "exam", "fingerprint"], name="one_job_per_input")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["pipeline", "exam", "fingerprint"], condition=Q(rerun_of=None), name="one_job_per_input"
+            )
+        ]
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
@@ -147,6 +175,7 @@ class OperatorRun(models.Model):
     position = models.PositiveSmallIntegerField()
     step = models.CharField(max_length=100)
     operator = models.CharField(max_length=100)
+    started = models.FloatField(default=0.0, help_text="Seconds from the run's begin")
     seconds = models.FloatField()
     peak_memory_mb = models.FloatField(help_text="Peak resident memory of the worker meanwhile, MiB")
 
@@ -160,8 +189,8 @@ class OperatorRun(models.Model):
 
 class ResultQuerySet(models.QuerySet["Result"]):
     def current(self) -> ResultQuerySet:
-        """Those of jobs that nothing superseded."""
-        return self.filter(job__state=Job.State.SUCCEEDED)
+        """Those of jobs that nothing superseded; a rerun only shows whether the first can be repeated."""
+        return self.filter(job__state=Job.State.SUCCEEDED, job__rerun_of=None)
 
 
 class Result(models.Model):
@@ -171,6 +200,8 @@ class Result(models.Model):
     job = models.OneToOneField(Job, on_delete=models.CASCADE, related_name="result")
     exam = models.ForeignKey(Exam, on_delete=models.CASCADE, related_name="results")
     segmentation = models.ForeignKey(Series, on_delete=models.PROTECT, null=True, related_name="results")
+    is_urgent = models.BooleanField(default=False, help_text="The pipeline's triage asks for it to be read first")
+    notes = models.TextField(blank=True, help_text="Why a measurement is not there, in words")
     created_at = models.DateTimeField(default=now)
 
     objects = ResultQuerySet.as_manager()
@@ -189,6 +220,7 @@ class Measurement(models.Model):
     name = models.CharField(max_length=100)
     value = models.FloatField()
     unit = models.CharField(max_length=20)
+    structure = models.CharField(max_length=64, blank=True, help_text="Label of the segment that was measured")
     alert_change_percent = models.FloatField(
         null=True, blank=True, help_text="Change against the baseline that is flagged, % of the baseline"
     )
@@ -199,3 +231,98 @@ class Measurement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.value:.1f} {self.unit}"
+
+
+class ResultObject(models.Model):
+    """One file that a result left behind: a DICOM series in the store, or a file beside it."""
+
+    result = models.ForeignKey(Result, on_delete=models.CASCADE, related_name="files")
+    kind = models.CharField(max_length=10, help_text="seg, sr, rtstruct, capture, pdf or nifti")
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, null=True, related_name="+")
+    path = models.CharField(max_length=200, blank=True, help_text="Below the store, where it is not DICOM")
+    sha256 = models.CharField(max_length=64)
+    bytes = models.PositiveBigIntegerField()
+    description = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.description
+
+
+class Finding(models.Model):
+    """What was found in one place of one image, or of an exam as a whole; edges in pixels of the original image."""
+
+    class Kind(models.TextChoices):
+        BOX = "box", "Box"
+        CLASS = "class", "Class"
+
+    result = models.ForeignKey(Result, on_delete=models.CASCADE, related_name="findings")
+    kind = models.CharField(max_length=5, choices=Kind.choices)
+    name = models.CharField(max_length=100, help_text="The region of a box, or the name of the classification")
+    label = models.CharField(max_length=100, help_text="The most probable of the probabilities")
+    probability = models.FloatField()
+    probabilities = models.JSONField()
+    sop_instance_uid = models.CharField(max_length=64, blank=True)
+    top = models.FloatField(null=True)
+    left = models.FloatField(null=True)
+    bottom = models.FloatField(null=True)
+    right = models.FloatField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.label} ({self.probability:.2f})"
+
+
+class Agreement(models.Model):
+    """How far two current results of one exam agree on one structure that both segmented."""
+
+    first = models.ForeignKey(Result, on_delete=models.CASCADE, related_name="agreements_as_first")
+    second = models.ForeignKey(Result, on_delete=models.CASCADE, related_name="agreements_as_second")
+    structure = models.CharField(max_length=64)
+    dice = models.FloatField(help_text="2 |A and B| / (|A| + |B|), 0 to 1")
+    first_ml = models.FloatField()
+    second_ml = models.FloatField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["first", "second", "structure"], name="one_agreement_per_structure")
+        ]
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.structure}: Dice {self.dice:.3f}"
+
+
+class PipelineLimits(models.Model):
+    """How a site runs one pipeline, in all its versions. None of it changes what comes out."""
+
+    name = models.SlugField(max_length=100, unique=True)
+    concurrency = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="How many of its jobs may run at once; empty for no limit"
+    )
+    batch_size = models.PositiveSmallIntegerField(
+        default=1,
+        help_text="How many waiting jobs one worker may run together, for throughput; 1 gives the first result soonest",
+    )
+    soft_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="After so long a job is told to stop; empty for the installation's limit"
+    )
+    hard_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="After so long its process is killed; empty for the installation's limit"
+    )
+    memory_mb = models.PositiveIntegerField(
+        null=True, blank=True, help_text="What its process may take, MiB; empty for the installation's limit"
+    )
+    is_paused = models.BooleanField(default=False, help_text="Its jobs wait until this is taken back")
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = "pipeline's limits"
+        verbose_name_plural = "limits of pipelines"
+
+    def __str__(self) -> str:
+        return self.name

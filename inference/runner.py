@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,18 +12,13 @@ from pathlib import Path
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import Error, connection
-from pydicom import Dataset
 
-from dicom_ingest import indexer, store
-from dicom_ingest.models import Instance
-from inference import engine, graph
+from inference import engine, orders, results
 from inference.engine import LeaseLost
-from inference.errors import InferenceError, InstallationFault, OperatorFailed
-from inference.graph import OperatorTiming, Outputs
-from inference.models import Job, Measurement, OperatorRun, Result
-from inference.operators.values import SourceSeries
-from inference.schema import Pipeline
-from inference.writers.seg import Identity, write_segmentation
+from inference.errors import InferenceError, OperatorFailed
+from inference.execution import carry_out
+from inference.models import Job, OperatorRun
+from inference.timing import OperatorTiming
 
 logger = logging.getLogger(__name__)
 
@@ -58,54 +54,16 @@ def run(job: Job) -> None:
 
 
 def _execute(job: Job) -> None:
-    definition = Pipeline.model_validate(job.pipeline.definition, strict=False)
-    _check_code(job, definition)
-    source = SourceSeries.from_files(_files(job))
-    outputs = graph.execute(
-        definition, source, models_dir=settings.OVERREAD_STORE / "models", on_step=_Recorder(job).record
-    )
-    segmentation = _segmentation(job, definition, source, outputs)
-    engine.succeed(job, store_result=lambda: _store(job, segmentation, outputs))
+    with tempfile.TemporaryDirectory(dir=_scratch(), prefix=f"{job.pk}-") as out:
+        report = carry_out(orders.work_order(job, out=Path(out)), on_step=_Recorder(job).record)
+        engine.succeed(job, store_result=lambda: results.store(job, report))
 
 
-def _check_code(job: Job, definition: Pipeline) -> None:
-    if definition.digest != job.pipeline.digest:
-        raise InstallationFault(
-            f"The job was made for {job.pipeline}, but this worker's operators are of another version "
-            f"({definition.digest[:12]}). Restart the worker with the release that the job was made by."
-        )
-
-
-def _files(job: Job) -> list[Path]:
-    instances = Instance.objects.filter(series=job.input_series).select_related("series__exam")
-    return [
-        store.instance_path(
-            instance.series.exam.study_instance_uid, instance.series.series_instance_uid, instance.sop_instance_uid
-        )
-        for instance in instances
-    ]
-
-
-def _segmentation(job: Job, definition: Pipeline, source: SourceSeries, outputs: Outputs) -> Dataset | None:
-    if not outputs.masks:
-        return None
-    identity = Identity(salt=settings.OVERREAD_UID_SALT, run=str(job.pk))
-    return write_segmentation(source, outputs.masks, definition, identity=identity)
-
-
-def _store(job: Job, segmentation: Dataset | None, outputs: Outputs) -> None:
-    filed = indexer.file_derived(segmentation, exam=job.exam) if segmentation is not None else None
-    result = Result.objects.create(job=job, exam=job.exam, segmentation=filed.series if filed else None)
-    Measurement.objects.bulk_create(
-        Measurement(
-            result=result,
-            name=measured.name,
-            value=measured.value,
-            unit=measured.unit,
-            alert_change_percent=measured.alert_change_percent,
-        )
-        for measured in outputs.measurements
-    )
+def _scratch() -> Path:
+    """Where files lie until their result is stored: beside the store, so that moving them there is a rename."""
+    folder = Path(settings.OVERREAD_STORE) / "scratch"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 class _Recorder:
@@ -123,6 +81,7 @@ class _Recorder:
             position=self._position,
             step=timing.step,
             operator=timing.operator,
+            started=timing.started,
             seconds=timing.seconds,
             peak_memory_mb=timing.peak_bytes / BYTES_PER_MIB,
         )

@@ -17,6 +17,18 @@ from inference.operators import registry
 INPUT = "input"
 """The name under which a step takes the selected series itself."""
 
+PRIOR = "prior"
+"""The name under which a step takes the series that was selected in the patient's latest earlier exam, if any."""
+
+HISTORY = "history"
+"""The name under which a step takes what the pipeline measured in the patient's earlier exams."""
+
+NOTICE = "Investigational result, not for clinical use"
+DEMONSTRATION_NOTICE = "Demonstration model, not for clinical use"
+
+ObjectKind = Literal["seg", "sr", "rtstruct", "capture", "pdf", "nifti"]
+"""What a run may write: Segmentation, TID 1500 SR, RT Structure Set, Secondary Capture, encapsulated PDF, NIfTI."""
+
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)]
 Text = Annotated[str, Field(min_length=1)]
 Expression = Annotated[str, AfterValidator(conditions.check)]
@@ -47,10 +59,14 @@ class Preference(Strict):
 
 
 class InputSection(Strict):
-    """Which series a pipeline runs on."""
+    """Which series a pipeline runs on: the best of those that meet every condition, or all of them together.
+
+    All together are for projection images, of which many devices write each into a series of its own.
+    """
 
     conditions: list[Condition] = Field(min_length=1)
     prefer: list[Preference] = []
+    take: Literal["best", "all"] = "best"
 
 
 class ModelPin(Strict):
@@ -75,10 +91,11 @@ class Step(Strict):
 
 
 class SegmentOutput(Strict):
-    """A mask to be stored as one segment of the result's segmentation."""
+    """A mask, or one value of a label map, to be stored as one segment of the result's segmentation."""
 
     step: str
     number: Annotated[int, Field(ge=1)]
+    value: Annotated[int, Field(ge=1)] | None = None
     label: Annotated[str, Field(min_length=1, max_length=64)]
     category: Code
     type: Code
@@ -88,39 +105,102 @@ class SegmentOutput(Strict):
 class MeasurementOutput(Strict):
     """A number to be stored and followed over the patient's exams.
 
-    alert_change_percent: change against the first exam, up or down, from which the page flags it.
+    segment: the number of the segment that it was taken from, if it was. alert_change_percent: change against the first
+    exam, up or down, from which the page flags it.
     """
 
     step: str
     name: Text
     unit: Text
     concept: Code
+    segment: Annotated[int, Field(ge=1)] | None = None
     alert_change_percent: Annotated[float, Field(gt=0)] | None = None
 
 
-class OutputSection(Strict):
-    """What a run leaves behind."""
+class BoxesOutput(Strict):
+    """Places in images, and what was found in each: every region and finding that the step may name, with its code."""
 
+    step: str
+    regions: dict[Text, Code] = Field(min_length=1)
+    findings: dict[Text, Code] = Field(min_length=1)
+
+
+class ClassificationOutput(Strict):
+    """Probabilities of classes: every class that the step may name, with its code."""
+
+    step: str
+    name: Text
+    classes: dict[Text, Code] = Field(min_length=1)
+
+
+class Triage(Strict):
+    """When a result asks to be read before others: a named class or finding is more probable than `above`."""
+
+    step: str
+    urgent_when: list[Text] = Field(min_length=1)
+    above: Annotated[float, Field(ge=0, lt=1)]
+
+
+class OutputSection(Strict):
+    """What a run leaves behind. objects: which files are written of it; a segmentation where there are segments."""
+
+    objects: list[ObjectKind] | None = None
     segments: list[SegmentOutput] = []
     measurements: list[MeasurementOutput] = []
+    boxes: list[BoxesOutput] = []
+    classifications: list[ClassificationOutput] = []
+    triage: Triage | None = None
+
+    @property
+    def kinds(self) -> tuple[ObjectKind, ...]:
+        """The kinds of object that a run writes, each once."""
+        if self.objects is not None:
+            return tuple(dict.fromkeys(self.objects))
+        return ("seg",) if self.segments else ()
+
+    @property
+    def steps(self) -> frozenset[str]:
+        """The steps whose values are kept to the end."""
+        steps = {one.step for one in self.segments} | {one.step for one in self.measurements}
+        steps |= {one.step for one in self.boxes} | {one.step for one in self.classifications}
+        return frozenset(steps | ({self.triage.step} if self.triage else set()))
 
 
 class Pipeline(Strict):
-    """A definition that has passed every check. Two pipelines with one digest give one result."""
+    """A definition that has passed every check. Two pipelines with one digest give one result.
+
+    demonstration: its models are for showing what the portal does; every page and object of its results says so.
+    """
 
     name: Slug
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
     title: Annotated[str, Field(min_length=1, max_length=64)]
     description: Text
+    demonstration: bool = False
     input: InputSection
     models: dict[Slug, ModelPin] = {}
     steps: list[Step] = Field(min_length=1)
     outputs: OutputSection
 
     @property
+    def notice(self) -> str:
+        """What every object and page of a result says of its standing."""
+        return DEMONSTRATION_NOTICE if self.demonstration else NOTICE
+
+    @property
     def operator_versions(self) -> dict[str, str]:
         """The code version of every operator in use."""
         return {step.operator: registry.find(step.operator).version for step in self.steps}
+
+    @property
+    def uses_prior(self) -> bool:
+        """Whether a step looks at the patient's latest earlier exam."""
+        return any(PRIOR in step.inputs.values() for step in self.steps)
+
+    @property
+    def uses_history(self) -> bool:
+        """Whether a step looks at what was measured before."""
+        return any(HISTORY in step.inputs.values() for step in self.steps)
 
     @cached_property
     def digest(self) -> str:

@@ -25,15 +25,20 @@ class SeriesVerdict:
 
 @dataclass(frozen=True)
 class Selection:
-    """The chosen series, if any, what was found of each series, and the reason in one sentence or several."""
+    """The chosen series, the best first, what was found of each series, and the reason in one sentence or several."""
 
-    series_instance_uid: str | None
+    series_instance_uids: tuple[str, ...]
     verdicts: tuple[SeriesVerdict, ...]
     reason: str
 
+    @property
+    def series_instance_uid(self) -> str | None:
+        """The chosen series, or the best of several; None when none fits."""
+        return next(iter(self.series_instance_uids), None)
+
 
 def select_series(exam: Mapping[str, object], series: Sequence[SeriesHeader], wanted: InputSection) -> Selection:
-    """Choose the series that meets every condition and comes first in the order of preference.
+    """Choose the series that meets every condition and comes first in the order of preference, or all that meet them.
 
     exam, series: attributes by DICOM keyword, see `dicom_ingest.headers`. Equal series are told apart by their number.
     A series lacking an attribute that a condition names is not eligible, and the reason says so.
@@ -41,9 +46,11 @@ def select_series(exam: Mapping[str, object], series: Sequence[SeriesHeader], wa
     verdicts = tuple(_judge(exam, header, wanted.conditions) for header in series)
     eligible = [header for header, verdict in zip(series, verdicts, strict=True) if verdict.is_eligible]
     if not eligible:
-        return Selection(None, verdicts, _why_none(verdicts))
+        return Selection((), verdicts, _why_none(verdicts))
     ranked = sorted(eligible, key=lambda header: _rank(exam, header, wanted.prefer))
-    return Selection(ranked[0].series_instance_uid, verdicts, _why_first(exam, ranked, wanted.prefer))
+    if wanted.take == "all":
+        return Selection(tuple(header.series_instance_uid for header in ranked), verdicts, _why_all(ranked))
+    return Selection((ranked[0].series_instance_uid,), verdicts, _why_first(exam, ranked, wanted.prefer))
 
 
 def _judge(exam: Mapping[str, object], header: SeriesHeader, wanted: Sequence[Condition]) -> SeriesVerdict:
@@ -65,6 +72,16 @@ def _why_none(verdicts: Sequence[SeriesVerdict]) -> str:
     if not verdicts:
         return "The exam has no series."
     return "No series fits. " + " ".join(f"{verdict.label}: {verdict.reason}." for verdict in verdicts)
+
+
+def _why_all(ranked: Sequence[SeriesHeader]) -> str:
+    if len(ranked) == 1:
+        return f"{ranked[0].label} alone meets every condition."
+    return f"{len(ranked)} series meet every condition and are taken together: {_listed(ranked)}."
+
+
+def _listed(ranked: Sequence[SeriesHeader]) -> str:
+    return ", ".join(header.label for header in ranked)
 
 
 def _why_first(exam: Mapping[str, object], ranked: Sequence[SeriesHeader], preferences: Sequence[Preference]) -> str:

@@ -13,15 +13,12 @@ from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 
 from dicom_ingest.headers import SeriesHeader, exam_header, series_header_of_dataset
-from inference import graph
 from inference.errors import NoEligibleSeries, NotOneExam
-from inference.graph import OnStep, Outputs
-from inference.operators.values import SourceSeries
+from inference.execution import Report, WorkOrder, carry_out
 from inference.schema import Pipeline
 from inference.selection import Selection, select_series
-from inference.writers.seg import Identity, write_segmentation
+from inference.timing import OnStep, OperatorTiming
 
-SEGMENTATION_FILE = "segmentation.dcm"
 RESULTS_FILE = "results.json"
 
 
@@ -49,7 +46,7 @@ class Run:
 
     exam: ExamFiles
     selection: Selection
-    outputs: Outputs
+    report: Report
     files: tuple[Path, ...]
 
 
@@ -74,23 +71,35 @@ def read_exam(folder: Path) -> ExamFiles:
 def run_on_folder(
     pipeline: Pipeline, folder: Path, out: Path, *, models_dir: Path, salt: str, run: str, on_step: OnStep
 ) -> Run:
-    """Select a series in `folder`, run `pipeline` on it, write the segmentation and `results.json` into `out`.
+    """Select in `folder`, run `pipeline` on what was selected, write the result's files and `results.json` into `out`.
 
-    Raises NotOneExam, NoEligibleSeries, and whatever `graph.execute` raises.
+    There is no earlier exam: a pipeline that compares with one says so in the notes of its result.
+    Raises NotOneExam, NoEligibleSeries, and whatever `execution.carry_out` raises.
     """
     exam = read_exam(folder)
     selection = select_series(exam_header(exam.headers), exam.headers, pipeline.input)
-    if selection.series_instance_uid is None:
+    if not selection.series_instance_uids:
         raise NoEligibleSeries(selection.reason)
-    series = SourceSeries.from_files(exam.series[selection.series_instance_uid])
-    outputs = graph.execute(pipeline, series, models_dir=models_dir, on_step=on_step)
-    out.mkdir(parents=True, exist_ok=True)
-    segmentation = _write_segmentation(pipeline, series, outputs, out, identity=Identity(salt=salt, run=run))
+    order = WorkOrder(
+        pipeline=pipeline,
+        digest=pipeline.digest,
+        files=tuple(file for uid in selection.series_instance_uids for file in exam.series[uid]),
+        models_dir=models_dir,
+        salt=salt,
+        run=run,
+        out=out,
+    )
+    timings: list[OperatorTiming] = []
+    report = carry_out(order, on_step=lambda timing: _hear(timing, timings, on_step))
     results = out / RESULTS_FILE
-    content = _results(pipeline, selection, outputs, segmentation)
+    content = _results(pipeline, selection, report, timings)
     results.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    written = (results,) if segmentation is None else (out / SEGMENTATION_FILE, results)
-    return Run(exam, selection, outputs, written)
+    return Run(exam, selection, report, (*(file.path for file in report.files), results))
+
+
+def _hear(timing: OperatorTiming, timings: list[OperatorTiming], on_step: OnStep) -> None:
+    timings.append(timing)
+    on_step(timing)
 
 
 def _read_header(file: Path) -> Dataset | None:
@@ -113,28 +122,27 @@ def _by_series(instances: Mapping[str, tuple[Path, Dataset]], left_out: Mapping[
     return ExamFiles(files, tuple(headers), left_out)
 
 
-def _write_segmentation(
-    pipeline: Pipeline, series: SourceSeries, outputs: Outputs, out: Path, *, identity: Identity
-) -> Dataset | None:
-    if not outputs.masks:
-        return None
-    segmentation = write_segmentation(series, outputs.masks, pipeline, identity=identity)
-    segmentation.save_as(out / SEGMENTATION_FILE, enforce_file_format=True)
-    return segmentation
-
-
 def _results(
-    pipeline: Pipeline, selection: Selection, outputs: Outputs, segmentation: Dataset | None
+    pipeline: Pipeline, selection: Selection, report: Report, timings: Sequence[OperatorTiming]
 ) -> dict[str, object]:
     return {
+        "notice": pipeline.notice,
         "pipeline": {"name": pipeline.name, "version": pipeline.version, "digest": pipeline.digest},
         "models": [
             {"alias": alias, "name": pin.name, "version": pin.version, "digest": pin.sha256}
             for alias, pin in pipeline.models.items()
         ],
-        "input_series_instance_uid": selection.series_instance_uid,
+        "input_series_instance_uids": list(selection.series_instance_uids),
         "selection": selection.reason,
-        "segmentation_series_instance_uid": str(segmentation.SeriesInstanceUID) if segmentation is not None else None,
-        "measurements": [{"name": one.name, "value": one.value, "unit": one.unit} for one in outputs.measurements],
-        "timings": [asdict(timing) for timing in outputs.timings],
+        "segmentation_series_instance_uid": _segmentation_uid(report),
+        **report.model_dump(mode="json", exclude={"files"}),
+        "files": [{"kind": file.kind, "name": file.path.name} for file in report.files],
+        "timings": [asdict(timing) for timing in timings],
     }
+
+
+def _segmentation_uid(report: Report) -> str | None:
+    written = next((file.path for file in report.files if file.kind == "seg"), None)
+    if written is None:
+        return None
+    return str(pydicom.dcmread(written, specific_tags=["SeriesInstanceUID"], stop_before_pixels=True).SeriesInstanceUID)

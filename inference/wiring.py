@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -10,10 +10,22 @@ from pydantic import ValidationError
 from inference.definition_file import Location
 from inference.operators import registry
 from inference.operators.registry import OperatorSpec
-from inference.operators.values import Mask, Measurement, SourceSeries
-from inference.schema import INPUT, Pipeline, Step
+from inference.operators.values import (
+    Boxes,
+    Classification,
+    History,
+    Labels,
+    Mask,
+    Measurement,
+    PriorSeries,
+    SourceSeries,
+)
+from inference.schema import HISTORY, INPUT, PRIOR, Pipeline, SegmentOutput, Step
 
 Fault = tuple[Location, str]
+
+RESERVED = {INPUT: SourceSeries, PRIOR: PriorSeries, HISTORY: History}
+"""What a step may take that no other step makes."""
 
 
 def faults(pipeline: Pipeline) -> list[Fault]:
@@ -26,7 +38,7 @@ class _Wiring:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._made: dict[str, Any] = {INPUT: SourceSeries}
+        self._made: dict[str, Any] = dict(RESERVED)
         self._models_used: set[str] = set()
 
     def faults(self) -> Iterator[Fault]:
@@ -36,10 +48,11 @@ class _Wiring:
             yield ("models", alias), "is used by no step; remove it"
         yield from self._segments()
         yield from self._measurements()
+        yield from self._findings()
 
     def _step(self, step: Step, at: Location) -> Iterator[Fault]:
         if step.id in self._made:
-            yield (*at, "id"), f'"{step.id}" is taken; give every step its own name, other than "{INPUT}"'
+            yield (*at, "id"), f'"{step.id}" is taken; give every step its own name, other than {_listed(RESERVED)}'
         try:
             spec = registry.find(step.operator)
         except KeyError as fault:
@@ -58,7 +71,7 @@ class _Wiring:
             if name not in spec.inputs:
                 yield here, f"is no input of {spec.name}; it takes {', '.join(spec.inputs)}"
             elif origin not in self._made:
-                yield here, f'expected "{INPUT}" or an earlier step, not "{origin}"'
+                yield here, f'expected {_listed(RESERVED)} or an earlier step, not "{origin}"'
             elif not fits(self._made[origin], spec.inputs[name]):
                 made, wanted = _named(self._made[origin]), _named(spec.inputs[name])
                 yield here, f'expected {wanted}, but "{origin}" makes {made}'
@@ -85,21 +98,51 @@ class _Wiring:
     def _segments(self) -> Iterator[Fault]:
         for index, segment in enumerate(self._pipeline.outputs.segments):
             at: Location = ("outputs", "segments", index)
-            yield from self._output(segment.step, Mask, at)
+            yield from self._segment_source(segment, at)
             if segment.number != index + 1:
                 yield (*at, "number"), f"expected {index + 1}: segments are numbered from 1 without gaps"
 
+    def _segment_source(self, segment: SegmentOutput, at: Location) -> Iterator[Fault]:
+        if segment.value is None:
+            yield from self._output(segment.step, Mask, at)
+        else:
+            yield from self._output(segment.step, Labels, at)
+
     def _measurements(self) -> Iterator[Fault]:
         seen: set[str] = set()
+        numbers = {segment.number for segment in self._pipeline.outputs.segments}
         for index, measurement in enumerate(self._pipeline.outputs.measurements):
             at: Location = ("outputs", "measurements", index)
             yield from self._output(measurement.step, Measurement, at)
             if measurement.name in seen:
                 yield (*at, "name"), f'"{measurement.name}" is taken; give every measurement its own name'
+            if measurement.segment is not None and measurement.segment not in numbers:
+                yield (*at, "segment"), f"expected the number of a segment, not {measurement.segment}"
             seen.add(measurement.name)
 
+    def _findings(self) -> Iterator[Fault]:
+        outputs = self._pipeline.outputs
+        for index, boxes in enumerate(outputs.boxes):
+            yield from self._output(boxes.step, Boxes, ("outputs", "boxes", index))
+        for index, classification in enumerate(outputs.classifications):
+            yield from self._output(classification.step, Classification, ("outputs", "classifications", index))
+        if outputs.triage is not None:
+            yield from self._triage(outputs.triage.step)
+
+    def _triage(self, step: str) -> Iterator[Fault]:
+        outputs = self._pipeline.outputs
+        named = {label for boxes in outputs.boxes if boxes.step == step for label in boxes.findings}
+        named |= {label for one in outputs.classifications if one.step == step for label in one.classes}
+        at: Location = ("outputs", "triage")
+        if not named:
+            yield (*at, "step"), f'expected a step whose boxes or classes are an output, not "{step}"'
+            return
+        for label in outputs.triage.urgent_when if outputs.triage else ():
+            if label not in named:
+                yield (*at, "urgent_when"), f'expected one of {_listed(sorted(named))}, not "{label}"'
+
     def _output(self, step: str, wanted: Any, at: Location) -> Iterator[Fault]:
-        if step == INPUT or step not in self._made:
+        if step in RESERVED or step not in self._made:
             yield (*at, "step"), f'expected the id of a step, not "{step}"'
         elif not fits(self._made[step], wanted):
             yield (*at, "step"), f'expected {_named(wanted)}, but "{step}" makes {_named(self._made[step])}'
@@ -108,7 +151,7 @@ class _Wiring:
 def fits(made: Any, wanted: Any) -> bool:
     """Whether a value annotated `made` may go where `wanted` is asked for; a NewType fits where its base does."""
     if isinstance(wanted, TypeVar):
-        wanted = wanted.__bound__
+        return any(fits(made, one) for one in wanted.__constraints__ or (wanted.__bound__,))
     if made is Any or made is wanted:
         return True
     base = getattr(made, "__supertype__", None)
@@ -116,5 +159,10 @@ def fits(made: Any, wanted: Any) -> bool:
 
 
 def _named(annotation: Any) -> str:
-    name = annotation.__bound__ if isinstance(annotation, TypeVar) else annotation
-    return str(getattr(name, "__name__", name))
+    if isinstance(annotation, TypeVar):
+        return " or ".join(map(_named, annotation.__constraints__ or (annotation.__bound__,)))
+    return str(getattr(annotation, "__name__", annotation))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)

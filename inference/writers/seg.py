@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
 import highdicom as hd
 import numpy as np
@@ -18,17 +16,19 @@ from pydicom import Dataset
 from pydicom.datadict import keyword_for_tag
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code as DicomCode
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian
 
 from inference.errors import OperatorContractBroken
+from inference.identity import Identity
 from inference.operators.stacking import stack
 from inference.operators.values import Mask, SourceSeries
+from inference.products import FinishedRun, WrittenFile
 from inference.schema import Code, Pipeline, SegmentOutput
 
+FILE_NAME = "segmentation.dcm"
 MANUFACTURER = "Overread"
 SERIES_NUMBER_OFFSET = 1000
 """A result's series number is that of its source plus this, so that it sorts behind the scanner's own."""
-NOTICE = "Investigational result, not for clinical use"
 COPIED = (
     "PatientID",
     "PatientName",
@@ -47,29 +47,12 @@ UTF_8 = "ISO_IR 192"
 logging.getLogger("highdicom").setLevel(logging.ERROR)
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Where the UIDs of a result come from.
-
-    salt: a secret of the installation, so that nobody else can recompute them. run: names the run; a run that is
-    repeated after a crash makes the same UIDs again, and so replaces its own half-done work.
-    """
-
-    salt: str
-    run: str
-
-    def uid(self, *parts: str) -> UID:
-        """A UID under 2.25 (PS3.5 B.2) that follows from the salt and `parts` alone."""
-        text = "\x00".join(parts).encode()
-        digest = hmac.new(self.salt.encode(), text, hashlib.sha256).digest()
-        return UID(f"2.25.{int.from_bytes(digest[:16], 'big')}")
-
-    def tracking_uid(self, source: Dataset, *, pipeline: str, segment: str) -> UID:
-        """One UID for one structure of one patient, the same in all of the patient's exams (PS3.3 C.8.20.2)."""
-        patient = (str(source.get("PatientID", "")), str(source.get("IssuerOfPatientID", "")))
-        # Without a patient id there is no telling who two exams belong to: they must not be linked.
-        scope = patient if patient[0] else (str(source.StudyInstanceUID),)
-        return self.uid("tracking", *scope, pipeline, segment)
+def write(run: FinishedRun, folder: Path) -> list[WrittenFile]:
+    """Write the run's segmentation as `segmentation.dcm` into `folder`; raises what `write_segmentation` raises."""
+    segmentation = write_segmentation(run.series, run.outputs.segments, run.pipeline, identity=run.identity)
+    file = folder / FILE_NAME
+    segmentation.save_as(file, enforce_file_format=True)
+    return [WrittenFile("seg", file, "Segmentation (DICOM SEG)")]
 
 
 def write_segmentation(
@@ -98,7 +81,7 @@ def write_segmentation(
         software_versions=_version(pipeline),
         device_serial_number=pipeline.digest,
         content_label=pipeline.name.upper().replace("-", "_")[:16],
-        content_description=NOTICE,
+        content_description=pipeline.notice,
         transfer_syntax_uid=ExplicitVRLittleEndian,
         omit_empty_frames=False,
     )

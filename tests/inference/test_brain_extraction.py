@@ -10,8 +10,9 @@ import pytest
 
 from inference import graph, pipeline
 from inference.errors import ModelDigestMismatch, OperatorFailed
-from inference.graph import LOADING
+from inference.graph import Sources
 from inference.operators.values import SourceSeries
+from inference.timing import LOADING
 from tests.inference import real_brain
 from tests.inference.real_brain import axial_series, colin27, mni152, models_dir, sagittal_series
 from tests.inference.series import source
@@ -25,7 +26,7 @@ COLIN27_ML = 1956
 
 
 def extract(series: SourceSeries) -> graph.Outputs:
-    return graph.execute(pipeline.load_named("brain-extraction"), series, models_dir=models_dir())
+    return graph.execute(pipeline.load_named("brain-extraction"), Sources(series), models_dir=models_dir())
 
 
 def test_the_brain_is_found_where_it_is_and_measured() -> None:
@@ -36,7 +37,7 @@ def test_the_brain_is_found_where_it_is_and_measured() -> None:
     assert measured.value == pytest.approx(MNI152_ML, rel=0.01)
     # The volume is skull-stripped: nearly all that is bright must be inside the mask.
     bright = np.stack([instance.pixel_array for instance in series.instances]) > 60
-    inside = outputs.masks[0].array.astype(bool)
+    inside = outputs.segments[0].array.astype(bool)
     assert (bright & inside).sum() / bright.sum() > 0.99
     assert inside.sum() / bright.sum() < 1.2
 
@@ -45,8 +46,8 @@ def test_the_plane_of_acquisition_changes_nothing() -> None:
     axial = extract(source(axial_series(mni152(), voxel=2.0)))
     sagittal = extract(source(sagittal_series(mni152(), voxel=2.0)[::-1]))
     assert sagittal.measurements[0].value == axial.measurements[0].value
-    towards_front = axial.masks[0].to_patient_orientation("RAH").array
-    np.testing.assert_array_equal(sagittal.masks[0].to_patient_orientation("RAH").array, towards_front)
+    towards_front = axial.segments[0].to_patient_orientation("RAH").array
+    np.testing.assert_array_equal(sagittal.segments[0].to_patient_orientation("RAH").array, towards_front)
 
 
 def test_a_person_measures_as_in_deepbets_own_code() -> None:
@@ -79,4 +80,4 @@ def test_a_model_with_one_changed_byte_is_never_run(tmp_path: Path) -> None:
     pin = pipeline.parse(text).models["deepbet"].sha256
     other = pipeline.parse(text.replace(pin, "f" * 64))
     with pytest.raises(ModelDigestMismatch, match=r"model\.pt of model deepbet 1\.0\.2"):
-        graph.execute(other, source(axial_series(mni152(), voxel=2.0)), models_dir=tmp_path / "models")
+        graph.execute(other, Sources(source(axial_series(mni152(), voxel=2.0))), models_dir=tmp_path / "models")

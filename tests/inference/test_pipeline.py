@@ -21,11 +21,12 @@ from inference.errors import (
     OperatorFailed,
     PipelineNotFound,
 )
-from inference.graph import LOADING, OperatorTiming
+from inference.graph import Sources
 from inference.operators import registry
 from inference.operators.registry import operator
 from inference.operators.values import Image, Mask
 from inference.schema import Pipeline
+from inference.timing import LOADING, OperatorTiming
 from tests.inference.series import mr_series, numbered_voxels, source
 
 DEFINITION = """\
@@ -105,8 +106,16 @@ WRONG: list[tuple[str, str, str]] = [
     ("title: Bright volume", "title: [Bright", r"line 4: syntax: is not valid YAML"),
     ("title: Bright volume", "title: !!python/none x", r"line 3: syntax: is not valid YAML"),
     ("operator: match-grid", "operator: macth-grid", r'line 22: steps[3].operator: there is no operator "macth-grid"'),
-    ("{image: turned}", "{image: later}", r'line 19: steps[2].inputs.image: expected "input" or an earlier step'),
-    ("{image: turned}", "{image: volume}", r'line 19: steps[2].inputs.image: expected "input" or an earlier step'),
+    (
+        "{image: turned}",
+        "{image: later}",
+        r'line 19: steps[2].inputs.image: expected "input", "prior", "history" or an earlier step',
+    ),
+    (
+        "{image: turned}",
+        "{image: volume}",
+        r'line 19: steps[2].inputs.image: expected "input", "prior", "history" or an earlier step',
+    ),
     ("{image: turned}", "{image: input}", r'line 19: steps[2].inputs.image: expected Image, but "input" makes Source'),
     ("{mask: mask}", "{mask: turned}", r'line 26: steps[4].inputs.mask: expected Mask, but "turned" makes Image'),
     ("{image: turned}", "{picture: turned}", r"line 19: steps[2].inputs.picture: is no input of test-brighter-than"),
@@ -228,13 +237,13 @@ def test_the_digest_changes_with_the_model() -> None:
 
 def run(text: str, **options: Any) -> graph.Outputs:
     instances = mr_series(numbered_voxels())
-    return graph.execute(pipeline.parse(text), source(instances), models_dir=Path("/nowhere"), **options)
+    return graph.execute(pipeline.parse(text), Sources(source(instances)), models_dir=Path("/nowhere"), **options)
 
 
 def test_steps_run_in_order_and_leave_masks_and_measurements() -> None:
     outputs = run(DEFINITION)
     bright = numbered_voxels() > 99.5
-    np.testing.assert_array_equal(outputs.masks[0].array, bright)
+    np.testing.assert_array_equal(outputs.segments[0].array, bright)
     (measured,) = outputs.measurements
     assert (measured.name, measured.unit) == ("Bright volume", "ml")
     assert measured.value == pytest.approx(bright.sum() * 2 / 1000)
@@ -319,7 +328,7 @@ def test_an_absent_model_ends_the_run_before_its_first_step() -> None:
     with pytest.raises(ModelNotInstalled):
         graph.execute(
             pipeline.load_named("brain-extraction"),
-            source(mr_series(numbered_voxels())),
+            Sources(source(mr_series(numbered_voxels()))),
             models_dir=Path("/nowhere"),
             on_step=heard.append,
         )

@@ -17,10 +17,11 @@ from pydicom import Dataset
 
 from inference import pipeline
 from inference.errors import OperatorContractBroken
+from inference.identity import Identity
 from inference.operators.loading import load_volume
 from inference.operators.values import Mask, SourceSeries
 from inference.schema import Pipeline
-from inference.writers.seg import Identity, write_segmentation
+from inference.writers.seg import write_segmentation
 from tests.inference.series import PLANES, Patient, mr_series, numbered_voxels, source
 
 IDENTITY = Identity(salt="salt of a test", run="job 1")

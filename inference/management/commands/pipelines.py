@@ -17,9 +17,10 @@ from rich.table import Column, Table
 
 from inference import artifacts, pipeline, standalone
 from inference.errors import InferenceError, ModelDigestMismatch, ModelNotInstalled, NoEligibleSeries
-from inference.graph import LOADING, OnStep, OperatorTiming
+from inference.execution import Report
 from inference.operators import registry
 from inference.schema import ModelPin, Pipeline
+from inference.timing import LOADING, READING, WRITING, OnStep, OperatorTiming
 
 FAILED, SKIPPED = 1, 2
 WIDTH = 160
@@ -101,13 +102,26 @@ class Command(BaseCommand):
             )
         for note in (*run.exam.notes, run.selection.reason):
             self._print(note)
-        for measurement in run.outputs.measurements:
-            self._print(f"{measurement.name}: {measurement.value:.1f} {measurement.unit}")
+        for line in _found(run.report):
+            self._print(line)
         for file in run.files:
             self._print(f"Written: {file}")
 
     def _print(self, what: str | Table) -> None:
         Console(file=self.stdout, width=WIDTH, soft_wrap=True, highlight=False).print(what, markup=False)  # type: ignore[arg-type]
+
+
+def _found(report: Report) -> Iterator[str]:
+    """What came out, a line each."""
+    for measurement in report.measurements:
+        yield f"{measurement.name}: {measurement.value:.1f} {measurement.unit}"
+    for one in report.classifications:
+        yield f"{one.name}: {one.label} ({one.probabilities[one.label]:.2f})"
+    for box in report.boxes:
+        yield f"{box.region}: {box.finding} ({box.probability:.2f})"
+    if report.is_urgent:
+        yield "Urgent: asks to be read before others."
+    yield from report.notes
 
 
 def _models_dir() -> Path:
@@ -129,7 +143,7 @@ def _model_state(pin: ModelPin) -> str:
 def _progress(running: Pipeline, *, quiet: bool) -> Iterator[OnStep]:
     """A bar that names the step in progress, on stderr where that is a terminal."""
     console = Console(stderr=True)
-    names = [*([LOADING] if running.models else []), *(step.id for step in running.steps)]
+    names = [READING, *([LOADING] if running.models else []), *(step.id for step in running.steps), WRITING]
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description:<24}"),
@@ -144,7 +158,7 @@ def _progress(running: Pipeline, *, quiet: bool) -> Iterator[OnStep]:
         task = bar.add_task(names[0], total=len(names))
 
         def on_step(timing: OperatorTiming) -> None:
-            following = [*names[names.index(timing.step) + 1 :], "write"]
+            following = [*names[names.index(timing.step) + 1 :], timing.step]
             bar.update(task, advance=1, description=following[0])
 
         yield on_step

@@ -1,0 +1,35 @@
+"""Parameters with units: a definition writes `"1.5 mm"`, an operator receives 1.5.
+
+A bare number is refused, because nobody who reads a definition can tell 2 mm from 2 voxels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+_QUANTITY = re.compile(r"\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(\S+)\s*")
+
+
+def _in(unit: str, example: str) -> BeforeValidator:
+    return BeforeValidator(_reader(unit, example))
+
+
+def _reader(unit: str, example: str) -> Callable[[object], float]:
+    def read(value: object) -> float:
+        match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
+        if match is None or match.group(2) != unit:
+            raise ValueError(f'expected a number with its unit, such as "{example}"')
+        return float(match.group(1))
+
+    return read
+
+
+Millimetres = Annotated[float, Field(ge=0, allow_inf_nan=False), _in("mm", "1.5 mm")]
+Millilitres = Annotated[float, Field(ge=0, allow_inf_nan=False), _in("ml", "0.5 ml")]
+Percent = Annotated[float, Field(allow_inf_nan=False), _in("%", "25 %")]
+Hounsfield = Annotated[float, Field(allow_inf_nan=False), _in("HU", "-160 HU")]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False), _in("s", "30 s")]

@@ -1,0 +1,102 @@
+"""A run's report and files as rows and files of the portal."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pydicom
+from django.conf import settings
+
+from dicom_ingest import indexer
+from inference.execution import ObjectFile, Report
+from inference.models import Finding, Job, Measurement, Result, ResultObject
+
+
+def store(job: Job, report: Report) -> Result:
+    """Keep what `job` made: numbers, findings, and its files, which leave the folder that the run wrote them to.
+
+    Belongs in the transaction that ends the job. Raises `indexer.NotFiled` when a DICOM object cannot be filed.
+    """
+    result = Result.objects.create(
+        job=job, exam=job.exam, is_urgent=report.is_urgent, notes="\n".join(dict.fromkeys(report.notes))
+    )
+    Measurement.objects.bulk_create(_measurements(result, report))
+    Finding.objects.bulk_create(_findings(result, report))
+    for file in report.files:
+        kept = _keep(result, file)
+        if file.kind == "seg":
+            result.segmentation = kept.series
+    result.save(update_fields=["segmentation"])
+    return result
+
+
+def folder_of(result: Result) -> Path:
+    """Where the files of a result lie that are not DICOM."""
+    return Path(settings.OVERREAD_STORE) / "results" / str(result.pk)
+
+
+def _measurements(result: Result, report: Report) -> Iterator[Measurement]:
+    for measured in report.measurements:
+        yield Measurement(
+            result=result,
+            name=measured.name,
+            value=measured.value,
+            unit=measured.unit,
+            structure=measured.structure,
+            alert_change_percent=measured.alert_change_percent,
+        )
+
+
+def _findings(result: Result, report: Report) -> Iterator[Finding]:
+    for box in report.boxes:
+        yield Finding(
+            result=result,
+            kind=Finding.Kind.BOX,
+            name=box.region,
+            label=box.finding,
+            probability=box.probability,
+            probabilities=dict(box.probabilities),
+            sop_instance_uid=box.sop_instance_uid,
+            top=box.top,
+            left=box.left,
+            bottom=box.bottom,
+            right=box.right,
+        )
+    for one in report.classifications:
+        yield Finding(
+            result=result,
+            kind=Finding.Kind.CLASS,
+            name=one.name,
+            label=one.label,
+            probability=one.probabilities[one.label],
+            probabilities=dict(one.probabilities),
+            sop_instance_uid=next(iter(one.sop_instance_uids), ""),
+        )
+
+
+def _keep(result: Result, file: ObjectFile) -> ResultObject:
+    written = ResultObject(
+        result=result,
+        kind=file.kind,
+        sha256=_sha256(file.path),
+        bytes=file.path.stat().st_size,
+        description=file.description,
+    )
+    if file.kind == "nifti":
+        written.path = str(_move(file.path, folder_of(result)).relative_to(settings.OVERREAD_STORE))
+    else:
+        written.series = indexer.file_derived(pydicom.dcmread(file.path), exam=result.exam).series
+    written.save()
+    return written
+
+
+def _move(file: Path, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return file.replace(folder / file.name)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
