@@ -10,6 +10,7 @@ from dicom_ingest.models import Series
 from inference import engine, runner
 from inference.dispatch import dispatch_exams
 from inference.models import Job, PipelineVersion, Result
+from inference.timing import WRITING
 from tests.inference import real_brain
 from tests.inference.received import receive
 from tests.inference.series import mr_series
@@ -105,7 +106,7 @@ def test_a_real_brain_ends_as_one_result_with_its_volume_and_a_segmentation_in_t
     volume = result.measurements.get()
     assert (volume.name, volume.unit) == ("Brain volume", "ml")
     assert 1700 < volume.value < 2100  # the template's brain is larger than a person's
-    assert [run.step for run in job.operators.all()][-1] == "volume"
+    assert [run.step for run in job.operators.all()][-2:] == ["volume", WRITING]
     assert all(run.seconds >= 0 and run.peak_memory_mb > 0 for run in job.operators.all())
     segmentation = result.segmentation
     assert segmentation is not None
