@@ -8,10 +8,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from dicom_ingest.models import Instance, Route, Series
-from inference.models import Job, Measurement
+from inference.models import Finding, Job, Measurement
 from portal.demo.exams import DemonstrationExam
 from portal.demo.preflight import Setup
-from portal.demo.seed import AE_TITLE
 from portal.demo.send import send_exam
 
 CALLING_AE = "DEMO_SCANNER"
@@ -31,8 +30,8 @@ def push(exams: Sequence[DemonstrationExam], setup: Setup, console: Console) -> 
     """Send each exam as a scanner would, with a bar. Raises SendError."""
     columns = (TextColumn("  sending {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        for exam in exams:
-            bar = progress.add_task(exam.title, total=None)
+        for exam, called_ae in _sendings(exams):
+            bar = progress.add_task(f"{exam.title} to {called_ae}", total=None)
 
             def on_instance(sent: int, total: int, bar: TaskID = bar) -> None:
                 progress.update(bar, completed=sent, total=total)
@@ -41,10 +40,14 @@ def push(exams: Sequence[DemonstrationExam], setup: Setup, console: Console) -> 
                 exam.folder,
                 host=setup.dimse_host,
                 port=setup.dimse_port,
-                called_ae=AE_TITLE,
+                called_ae=called_ae,
                 calling_ae=CALLING_AE,
                 on_instance=on_instance,
             )
+
+
+def _sendings(exams: Sequence[DemonstrationExam]) -> list[tuple[DemonstrationExam, str]]:
+    return [(exam, called_ae) for exam in exams for called_ae in exam.ae_titles]
 
 
 def follow(exams: Sequence[DemonstrationExam], console: Console) -> Iterator[None]:
@@ -71,9 +74,10 @@ def follow(exams: Sequence[DemonstrationExam], console: Console) -> Iterator[Non
 
 def _fate(exam: DemonstrationExam) -> tuple[str, bool]:
     """What has become of an exam, in words, and whether that is the end of it."""
-    job = Job.objects.filter(exam__study_instance_uid=exam.study_instance_uid).order_by("-created_at").first()
-    if job is not None:
-        return _fate_of(job), job.is_final
+    jobs = Job.objects.filter(exam__study_instance_uid=exam.study_instance_uid).exclude(state=Job.State.SUPERSEDED)
+    if started := list(jobs.order_by("created_at")):
+        ended = len(started) >= len(exam.ae_titles) and all(job.is_final for job in started)
+        return "; ".join(map(_fate_of, started)), ended
     route = Route.objects.filter(exam__study_instance_uid=exam.study_instance_uid).first()
     if route is None:
         return "on its way", False
@@ -82,6 +86,13 @@ def _fate(exam: DemonstrationExam) -> tuple[str, bool]:
 
 def _fate_of(job: Job) -> str:
     if job.state == Job.State.SUCCEEDED:
-        measured = Measurement.objects.filter(result__job=job)
-        return ", ".join(f"{one.name} {one.value:.0f} {one.unit}" for one in measured) or "done"
+        return ", ".join([*_measured(job), *_found(job)]) or "done"
     return f"{job.get_state_display().lower()}{': ' if job.reason else ''}{job.reason}"
+
+
+def _measured(job: Job) -> list[str]:
+    return [f"{one.name} {one.value:.0f} {one.unit}" for one in Measurement.objects.filter(result__job=job)]
+
+
+def _found(job: Job) -> list[str]:
+    return [f"{one.name} {one.label}" for one in Finding.objects.filter(result__job=job)]

@@ -82,6 +82,7 @@ class Recipe:
     source: Volume
     plane: Plane
     t1: Protocol
+    ae_titles: tuple[str, ...] = ("BRAIN",)
     scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     @property
@@ -140,6 +141,7 @@ CAST = (
         source=COLIN27,
         plane=Plane.SAGITTAL,
         t1=_mprage("T1 MPRAGE SAG"),
+        ae_titles=("BRAIN", "MINDGRAB"),
     ),
     Recipe(
         patient=CEDAR,
@@ -157,14 +159,18 @@ CAST = (
 
 @dataclass(frozen=True)
 class DemonstrationExam:
-    """One exam on disk, ready to send. `expected_volume_fraction` is against the source volume (baseline: 1.0)."""
+    """One exam on disk, ready to send to each of `ae_titles`.
+
+    expected_volume_fraction: volume of any structure over its volume in what the exam was made from.
+    """
 
     study_instance_uid: str
     accession_number: str
     patient_id: str
     title: str
     folder: Path
-    expected_volume_fraction: float
+    ae_titles: tuple[str, ...]
+    expected_volume_fraction: float = 1.0
 
 
 def write_demonstration_exams(cache_dir: Path, out_dir: Path, progress: Progress) -> list[DemonstrationExam]:
@@ -199,6 +205,7 @@ def write_exam(recipe: Recipe, source: Path, out_dir: Path, progress: Progress) 
         patient_id=recipe.patient.patient_id,
         title=recipe.title,
         folder=folder,
+        ae_titles=recipe.ae_titles,
         expected_volume_fraction=recipe.volume_fraction,
     )
 

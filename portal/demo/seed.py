@@ -1,4 +1,7 @@
-"""The demonstration's cast: its users by role, its AE title, its study. Run again, it adds only what is missing."""
+"""The demonstration's cast: its users by role, its AE titles, its studies. Run again, it adds only what is missing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
@@ -11,8 +14,6 @@ from studies.models import Membership, Study
 
 PASSWORD = "overread-demo"  # noqa: S105 - public by design, hence loopback only
 AE_TITLE = "BRAIN"
-PIPELINE = "brain-extraction"
-STUDY = "brain-volume"
 ADMINISTRATOR = "admin"
 MEMBERS = {
     "coordinator": Role.COORDINATOR,
@@ -25,13 +26,105 @@ MEMBERS = {
 QUIET_SECONDS = 5
 
 
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """An AE title and the pipeline that runs on what comes to it."""
+
+    ae_title: str
+    pipeline: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demonstrated:
+    """A study of the demonstration; what comes to its AE title becomes its cases."""
+
+    slug: str
+    title: str
+    question: str
+    comes_to: Destination
+
+
+BRAIN_VOLUME = Demonstrated(
+    slug="brain-volume",
+    title="Brain volume on T1 MR",
+    question=(
+        "Does deepbet outline the brain on routine T1-weighted MR well enough that a change of its volume between two "
+        "visits can be trusted?"
+    ),
+    comes_to=Destination(
+        ae_title=AE_TITLE,
+        pipeline="brain-extraction",
+        description="Brain extraction on every T1 exam sent here",
+    ),
+)
+STUDIES = (
+    BRAIN_VOLUME,
+    Demonstrated(
+        slug="glioma-follow-up",
+        title="Glioma follow-up on FLAIR",
+        question="Is the model's change of the lesion's volume a change that a neuroradiologist would report?",
+        comes_to=Destination(
+            ae_title="GLIOMA",
+            pipeline="glioma-followup",
+            description="Lesion and its change over time on every FLAIR exam sent here",
+        ),
+    ),
+    Demonstrated(
+        slug="liver-transplant",
+        title="Liver lobes before living donation",
+        question="Do the model's lobar volumes come close enough to a surgeon's to plan a living donation?",
+        comes_to=Destination(
+            ae_title="LIVER",
+            pipeline="liver-transplant",
+            description="Lobes, vessels and future liver remnant on every CT sent here",
+        ),
+    ),
+    Demonstrated(
+        slug="hip-fracture",
+        title="Hip fracture on pelvis radiographs",
+        question="Does the model find the fractured hip on a pelvis radiograph, and no others?",
+        comes_to=Destination(
+            ae_title="HIP",
+            pipeline="hip-fracture",
+            description="Both hips on every pelvis radiograph sent here",
+        ),
+    ),
+    Demonstrated(
+        slug="abdominal-organs",
+        title="Organs on abdominal CT",
+        question="Can four organ models run at once and leave one segmentation that a reader accepts?",
+        comes_to=Destination(
+            ae_title="ORGANS",
+            pipeline="multi-organ",
+            description="Four organs at once on every CT sent here",
+        ),
+    ),
+    Demonstrated(
+        slug="chest-triage",
+        title="Triage of chest radiographs",
+        question="Would the model's order of reading bring a pneumothorax to a radiologist sooner?",
+        comes_to=Destination(
+            ae_title="CHEST",
+            pipeline="chest-xray-triage",
+            description="Probabilities of findings on every chest radiograph sent here; they order the reading",
+        ),
+    ),
+)
+COMPARISON = Destination(
+    ae_title="MINDGRAB",
+    pipeline="brain-extraction-mindgrab",
+    description="A second model of the brain, to compare with the first; takes a minute an exam",
+)
+
+
 class NotADemonstration(Exception):
     """Users with a public password were asked for in a portal that is not the demonstration."""
 
 
 @transaction.atomic
-def seed() -> Study:
-    """Make what is missing of the demonstration and return its study. What somebody changed stays changed.
+def seed() -> None:
+    """Make what is missing of the demonstration. What somebody changed stays changed.
 
     Raises NotADemonstration unless OVERREAD_DEMO is set.
     """
@@ -40,10 +133,10 @@ def seed() -> Study:
             "The demonstration's users have a public password: set OVERREAD_DEMO=1 or make your own."
         )
     _administrator()
-    study = _study()
-    for username, role in MEMBERS.items():
-        _member(study, username, role)
-    return study
+    members = [(user, role) for username, role in MEMBERS.items() if (user := _new_user(username))]
+    for demonstrated in STUDIES:
+        _study(demonstrated, members)
+    _ae_title(COMPARISON)
 
 
 def _administrator() -> None:
@@ -51,35 +144,37 @@ def _administrator() -> None:
         User.objects.create_superuser(ADMINISTRATOR, password=PASSWORD)
 
 
-def _member(study: Study, username: str, role: Role) -> None:
+def _new_user(username: str) -> User | None:
+    """The user, or None where somebody may have changed what was made before."""
     if User.objects.filter(username=username).exists():
-        return
-    user = User.objects.create_user(username, password=PASSWORD)
-    Membership.objects.create(study=study, user=user, role=role)
+        return None
+    return User.objects.create_user(username, password=PASSWORD)
 
 
-def _study() -> Study:
-    study, _ = Study.objects.get_or_create(
-        slug=STUDY,
+def _study(demonstrated: Demonstrated, new_members: Iterable[tuple[User, Role]]) -> None:
+    study, created = Study.objects.get_or_create(
+        slug=demonstrated.slug,
         defaults={
-            "title": "Brain volume on T1 MR",
-            "question": (
-                "Does deepbet outline the brain on routine T1-weighted MR well enough that a change of its volume "
-                "between two visits can be trusted?"
-            ),
-            "ae_title": _ae_title(),
+            "title": demonstrated.title,
+            "question": demonstrated.question,
+            "ae_title": _ae_title(demonstrated.comes_to),
             "form": quality_form(),
         },
     )
-    return study
+    members = _present() if created else new_members
+    Membership.objects.bulk_create(Membership(study=study, user=user, role=role) for user, role in members)
 
 
-def _ae_title() -> AETitle:
+def _present() -> list[tuple[User, Role]]:
+    return [(user, MEMBERS[user.username]) for user in User.objects.filter(username__in=MEMBERS)]
+
+
+def _ae_title(destination: Destination) -> AETitle:
     ae_title, _ = AETitle.objects.get_or_create(
-        title=AE_TITLE,
+        title=destination.ae_title,
         defaults={
-            "description": "Brain extraction on every T1 exam sent here",
-            "pipeline": PIPELINE,
+            "description": destination.description,
+            "pipeline": destination.pipeline,
             "quiet_period_seconds": QUIET_SECONDS,
         },
     )

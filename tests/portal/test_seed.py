@@ -7,12 +7,22 @@ from pytest_django import Settings
 
 from dicom_ingest.models import AETitle
 from portal.access import Capability, holds
-from portal.demo.seed import PASSWORD, NotADemonstration, seed
+from portal.demo.seed import PASSWORD, STUDIES, NotADemonstration, seed
 from portal.models import User
 from studies.models import Membership, Study
 
 pytestmark = pytest.mark.django_db
 EVERYBODY = {"admin", "coordinator", "reader1", "reader2", "qc", "governance", "scientist"}
+
+
+ROLES = {
+    "coordinator": "coordinator",
+    "reader1": "reader",
+    "reader2": "reader",
+    "qc": "qc",
+    "governance": "governance",
+    "scientist": "scientist",
+}
 
 
 @pytest.fixture
@@ -29,16 +39,11 @@ def test_everybody_of_the_demonstration_can_log_in() -> None:
 
 @pytest.mark.usefixtures("demonstration")
 def test_each_member_has_the_role_of_the_name() -> None:
-    study = seed()
-    roles = dict(Membership.objects.filter(study=study).values_list("user__username", "role"))
-    assert roles == {
-        "coordinator": "coordinator",
-        "reader1": "reader",
-        "reader2": "reader",
-        "qc": "qc",
-        "governance": "governance",
-        "scientist": "scientist",
-    }
+    seed()
+    assert Study.objects.count() == len(STUDIES)
+    for study in Study.objects.all():
+        roles = dict(Membership.objects.filter(study=study).values_list("user__username", "role"))
+        assert roles == ROLES
     assert holds(User.objects.get(username="reader1"), Capability.GIVE_FEEDBACK)
     assert User.objects.get(username="admin").is_superuser
 
