@@ -120,10 +120,10 @@ class _Run:
 
     def _ready(self, waiting: list[Step], values: Mapping[str, Any]) -> list[Step]:
         for step in list(waiting):
-            if absent := next((origin for origin in step.inputs.values() if origin in self.notes), None):
+            if absent := next((origin for origin in step.origins if origin in self.notes), None):
                 waiting.remove(step)
                 self.notes[step.id] = self.notes[absent]
-        return [step for step in waiting if all(origin in values for origin in step.inputs.values())]
+        return [step for step in waiting if all(origin in values for origin in step.origins)]
 
     def _step(
         self, step: Step, inputs: Mapping[str, Any], models: Mapping[str, LoadedModel]
@@ -142,7 +142,7 @@ class _Run:
         self._heard(timing)
 
     def _drop_finished(self, ahead: list[Step], values: dict[str, Any]) -> None:
-        wanted = {origin for step in ahead for origin in step.inputs.values()} | self.pipeline.outputs.steps
+        wanted = {origin for step in ahead for origin in step.origins} | self.pipeline.outputs.steps
         for name in [name for name in values if name not in wanted]:
             del values[name]
 
@@ -160,7 +160,10 @@ def _load_models(pipeline: Pipeline, models_dir: Path) -> Mapping[str, LoadedMod
 
 
 def _inputs(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: values[origin] for name, origin in step.inputs.items()}
+    return {
+        name: values[origin] if isinstance(origin, str) else [values[one] for one in origin]
+        for name, origin in step.inputs.items()
+    }
 
 
 def _parameters(step: Step, spec: OperatorSpec, models: Mapping[str, LoadedModel]) -> dict[str, Any]:
@@ -172,7 +175,7 @@ def _parameters(step: Step, spec: OperatorSpec, models: Mapping[str, LoadedModel
 
 def _call(step: Step, spec: OperatorSpec, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> object:
     try:
-        return spec.function(**inputs, **parameters)
+        return spec.call(inputs, parameters)
     except NotMeasurable:
         raise
     except Exception as fault:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
+from itertools import chain
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from dicom_ingest import conditions
 from inference.artifacts import FileName, Sha256
@@ -34,6 +35,17 @@ Text = Annotated[str, Field(min_length=1)]
 Expression = Annotated[str, AfterValidator(conditions.check)]
 Sentence = Annotated[str, Field(min_length=1), AfterValidator(lambda text: text.rstrip("."))]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+
+
+def _origin(value: object) -> object:
+    each = value if isinstance(value, list) else [value]
+    if not each or not all(isinstance(one, str) for one in each):
+        raise ValueError("expected the id of a step, or a list of them")
+    return value
+
+
+Origin = Annotated[str | list[str], BeforeValidator(_origin)]
+"""Where an input comes from: one step, or several for an input that takes any number."""
 
 
 class Code(Strict):
@@ -82,12 +94,21 @@ class ModelPin(Strict):
 
 
 class Step(Strict):
-    """One operator at work: where its inputs come from, and its parameters."""
+    """One operator at work: where its inputs come from, and its parameters.
+
+    An input that takes any number of values names the steps in a list.
+    """
 
     id: Slug
     operator: str
-    inputs: dict[str, str] = {}
+    inputs: dict[str, Origin] = {}
     parameters: dict[str, Any] = {}
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Every step whose value this one takes, in the order of its inputs."""
+        each = ([origin] if isinstance(origin, str) else origin for origin in self.inputs.values())
+        return tuple(chain.from_iterable(each))
 
 
 class SegmentOutput(Strict):
@@ -195,12 +216,12 @@ class Pipeline(Strict):
     @property
     def uses_prior(self) -> bool:
         """Whether a step looks at the patient's latest earlier exam."""
-        return any(PRIOR in step.inputs.values() for step in self.steps)
+        return any(PRIOR in step.origins for step in self.steps)
 
     @property
     def uses_history(self) -> bool:
         """Whether a step looks at what was measured before."""
-        return any(HISTORY in step.inputs.values() for step in self.steps)
+        return any(HISTORY in step.origins for step in self.steps)
 
     @cached_property
     def digest(self) -> str:

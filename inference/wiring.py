@@ -66,15 +66,23 @@ class _Wiring:
     def _inputs(self, step: Step, spec: OperatorSpec, at: Location) -> Iterator[Fault]:
         for name in sorted(spec.inputs.keys() - step.inputs.keys()):
             yield (*at, "inputs", name), f"is required by {spec.name}: {_named(spec.inputs[name])}"
-        for name, origin in step.inputs.items():
+        for name, given in step.inputs.items():
             here = (*at, "inputs", name)
             if name not in spec.inputs:
                 yield here, f"is no input of {spec.name}; it takes {', '.join(spec.inputs)}"
-            elif origin not in self._made:
-                yield here, f'expected {_listed(RESERVED)} or an earlier step, not "{origin}"'
-            elif not fits(self._made[origin], spec.inputs[name]):
-                made, wanted = _named(self._made[origin]), _named(spec.inputs[name])
-                yield here, f'expected {wanted}, but "{origin}" makes {made}'
+            elif isinstance(given, list) and name == spec.variadic:
+                for index, origin in enumerate(given):
+                    yield from self._origin(origin, spec.inputs[name], (*here, index))
+            elif isinstance(given, str) and name != spec.variadic:
+                yield from self._origin(given, spec.inputs[name], here)
+            else:
+                yield here, f"expected {'a list of steps' if name == spec.variadic else 'one step'} ({spec.name})"
+
+    def _origin(self, origin: str, wanted: Any, at: Location) -> Iterator[Fault]:
+        if origin not in self._made:
+            yield at, f'expected {_listed(RESERVED)} or an earlier step, not "{origin}"'
+        elif not fits(self._made[origin], wanted):
+            yield at, f'expected {_named(wanted)}, but "{origin}" makes {_named(self._made[origin])}'
 
     def _parameters(self, step: Step, spec: OperatorSpec, at: Location) -> Iterator[Fault]:
         try:
@@ -92,8 +100,9 @@ class _Wiring:
         """What the step makes; an operator that returns what it takes makes the type of that input."""
         if not isinstance(spec.returns, TypeVar):
             return spec.returns
-        origins = (step.inputs.get(name, "") for name, wanted in spec.inputs.items() if wanted is spec.returns)
-        return self._made.get(next(origins, ""), Any)
+        given = (step.inputs.get(name, "") for name, wanted in spec.inputs.items() if wanted is spec.returns)
+        first = next(given, "")
+        return self._made.get(first if isinstance(first, str) else first[0], Any)
 
     def _segments(self) -> Iterator[Fault]:
         for index, segment in enumerate(self._pipeline.outputs.segments):

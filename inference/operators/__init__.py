@@ -1,5 +1,5 @@
 """The operators that pipelines are made of; importing this package registers all of them."""
 
-from inference.operators import deepbet, grids, loading, masks, measures
+from inference.operators import components, crops, deepbet, grids, intensity, loading, masks, measures, networks
 
-__all__ = ["deepbet", "grids", "loading", "masks", "measures"]
+__all__ = ["components", "crops", "deepbet", "grids", "intensity", "loading", "masks", "measures", "networks"]

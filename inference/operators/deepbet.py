@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from inference.backends import Floats, LoadedModel
 from inference.errors import BlankImage, NothingFound, OperatorContractBroken
-from inference.operators.masks import largest_component
+from inference.operators.components import largest_component
 from inference.operators.registry import operator
 from inference.operators.values import Image, Probability
 

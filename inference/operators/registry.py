@@ -1,7 +1,7 @@
 """Operators by name: small typed callables, shared between pipelines.
 
-Positional arguments are values that earlier steps made. Keyword-only arguments are parameters that the definition
-gives; one annotated `LoadedModel` names a model of the pipeline and receives it warm.
+Positional arguments are values that earlier steps made; `*parts` takes any number of them. Keyword-only arguments are
+parameters that the definition gives; one annotated `LoadedModel` names a model of the pipeline and receives it warm.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ Function = TypeVar("Function", bound=Callable[..., object])
 class OperatorSpec:
     """An operator, its code's version, and what its annotations say of it.
 
-    inputs: annotation of each positional argument; parameters: schema of the keyword-only ones, in which a model is the
-    alias that the pipeline gives it; models: the names of those arguments; returns: annotation of the result.
+    inputs: annotation of each positional argument; variadic: the one of them that takes a list, if any; parameters:
+    schema of the keyword-only ones, in which a model is the alias that the pipeline gives it; models: the names of
+    those arguments; returns: annotation of the result.
     """
 
     name: str
@@ -32,9 +33,16 @@ class OperatorSpec:
     summary: str
     function: Callable[..., object]
     inputs: Mapping[str, Any]
+    variadic: str | None
     parameters: type[BaseModel]
     models: frozenset[str]
     returns: Any
+
+    def call(self, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> object:
+        """The operator's result for `inputs` by name, a list where it takes any number, and `parameters`."""
+        single = [inputs[name] for name in self.inputs if name != self.variadic]
+        several = inputs[self.variadic] if self.variadic else ()
+        return self.function(*single, *several, **parameters)
 
 
 OPERATORS: dict[str, OperatorSpec] = {}
@@ -77,6 +85,7 @@ def _spec(name: str, version: str, function: Callable[..., object]) -> OperatorS
         function=function,
         inputs={argument.name: hints[argument.name] for argument in arguments if argument not in keywords},
         parameters=_parameters(name, keywords, hints),
+        variadic=next((one.name for one in arguments if one.kind is one.VAR_POSITIONAL), None),
         models=frozenset(argument.name for argument in keywords if hints[argument.name] is LoadedModel),
         returns=hints["return"],
     )

@@ -28,8 +28,18 @@ def _reader(unit: str, example: str) -> Callable[[object], float]:
     return read
 
 
+def _spacing(value: object) -> tuple[float, ...]:
+    read = _reader("mm", "1.5 mm")
+    spacings = tuple(map(read, value if isinstance(value, list) else [value] * 3))
+    if len(spacings) != 3 or min(spacings) <= 0:
+        raise ValueError('expected one spacing above 0 or three, such as "1.5 mm" or ["3 mm", "1 mm", "1 mm"]')
+    return spacings
+
+
 Millimetres = Annotated[float, Field(ge=0, allow_inf_nan=False), _in("mm", "1.5 mm")]
 Millilitres = Annotated[float, Field(ge=0, allow_inf_nan=False), _in("ml", "0.5 ml")]
 Percent = Annotated[float, Field(allow_inf_nan=False), _in("%", "25 %")]
 Hounsfield = Annotated[float, Field(allow_inf_nan=False), _in("HU", "-160 HU")]
+Spacing = Annotated[tuple[float, float, float], BeforeValidator(_spacing)]
+"""Along the three array axes: a definition gives one for all or a list of three."""
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False), _in("s", "30 s")]

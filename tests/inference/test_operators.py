@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from inference.backends import Floats
 from inference.errors import BlankImage, EmptyMask, NothingFound, OperatorContractBroken
 from inference.operators import registry
+from inference.operators.components import Connectivity, fill_holes, keep_largest_component
 from inference.operators.deepbet import brain_box, brain_probability, resample_nearest, standardise
 from inference.operators.grids import match_grid, reorient
 from inference.operators.loading import load_volume
-from inference.operators.masks import Connectivity, fill_holes, keep_largest_component, threshold
+from inference.operators.masks import threshold
 from inference.operators.measures import measure_volume
 from inference.operators.registry import operator
 from inference.operators.values import Image, Mask, Probability
@@ -184,7 +185,7 @@ def test_two_operators_cannot_share_a_name() -> None:
 def test_an_unknown_operator_is_answered_with_the_nearest_or_all_names() -> None:
     with pytest.raises(KeyError, match=r'did you mean "threshold"'):
         registry.find("treshold")
-    with pytest.raises(KeyError, match="there are brain-mask-deepbet"):
+    with pytest.raises(KeyError, match="there are arg-max"):
         registry.find("zzz")
 
 

@@ -117,8 +117,15 @@ WRONG: list[tuple[str, str, str]] = [
         r'line 19: steps[2].inputs.image: expected "input", "prior", "history" or an earlier step',
     ),
     ("{image: turned}", "{image: input}", r'line 19: steps[2].inputs.image: expected Image, but "input" makes Source'),
-    ("{mask: mask}", "{mask: turned}", r'line 26: steps[4].inputs.mask: expected Mask, but "turned" makes Image'),
+    (
+        "{mask: mask}",
+        "{mask: turned}",
+        r'line 26: steps[4].inputs.mask: expected Mask or Labels, but "turned" makes Image',
+    ),
     ("{image: turned}", "{picture: turned}", r"line 19: steps[2].inputs.picture: is no input of test-brighter-than"),
+    ("{image: turned}", "{image: [turned]}", r"line 19: steps[2].inputs.image: expected one step"),
+    ("{image: turned}", "{image: []}", r"line 19: steps[2].inputs.image: expected the id of a step, or a list of them"),
+    ("{image: turned}", "{image: 3}", r"line 19: steps[2].inputs.image: expected the id of a step, or a list of them"),
     ("{image: turned}", "{}", r"line 19: steps[2].inputs.image: is required by test-brighter-than: Image"),
     ("id: mask\n", "id: image\n", r'line 21: steps[3].id: "image" is taken'),
     ("id: mask\n", "id: input\n", r'line 21: steps[3].id: "input" is taken'),
@@ -337,3 +344,24 @@ def test_an_absent_model_ends_the_run_before_its_first_step() -> None:
 
 def test_no_step_can_be_called_as_the_loading_of_models_is() -> None:
     assert faults(DEFINITION.replace("id: turned", f"id: {LOADING}"))[0].startswith("bright.yaml, line 13: steps[1].id")
+
+
+def test_an_input_that_takes_any_number_takes_a_list_in_its_order() -> None:
+    several = DEFINITION.replace(
+        "inputs: {volume: bright, reference: image}", "inputs: {reference: image, parts: [bright, inner]}"
+    )
+    several = several.replace("operator: match-grid", "operator: stitch\n    parameters: {numbers: [1, 2]}")
+    several = several.replace(
+        "  - id: mask\n",
+        "  - id: inner\n    operator: test-brighter-than\n    inputs: {image: turned}\n"
+        "    parameters: {level: 149.5}\n  - id: mask\n",
+    )
+    read = pipeline.parse(several.replace("      number: 1\n", "      number: 1\n      value: 1\n"))
+    assert read.steps[4].origins == ("image", "bright", "inner")
+    series = source(mr_series(numbered_voxels()))
+    made = graph.execute(read, Sources(series), models_dir=Path("none"))
+    assert made.segments[0].array.sum() == (numbered_voxels() > 99.5).sum()
+    wrong = several.replace("parts: [bright, inner]", "parts: [bright, image]")
+    assert any('steps[4].inputs.parts[1]: expected Mask or Labels, but "image"' in line for line in faults(wrong))
+    single = several.replace("parts: [bright, inner]", "parts: bright")
+    assert any("steps[4].inputs.parts: expected a list of steps (stitch)" in line for line in faults(single))
