@@ -2,20 +2,22 @@
 
 A model lies in `<models_dir>/<name>/<version>/` with its manifest as `model.yaml`. Its digest is the SHA-256 of the
 lines that `sha256sum` would print for its files in the order of their names. Nothing is loaded before its bytes have
-been hashed against the digest that a pipeline pins.
+been hashed against the digest that a pipeline pins. Its files come from a published package, from this tree, or from
+whoever imported it; of a model that a Triton server holds, the one file describes what that server serves.
 """
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import Field
@@ -26,45 +28,102 @@ from inference.errors import DefinitionInvalid, ModelDigestMismatch, ModelFetchF
 
 MANIFEST = "model.yaml"
 SHIPPED = Path(__file__).parent / "manifests"
+WEIGHTS = Path(__file__).parent / "weights"
+"""Where the files of models whose source is `shipped` lie, each model's in a folder `<name>-<version>`."""
 FETCH_SECONDS = 600
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 
 
-class FilePin(Strict):
-    """One file of a model: where it lies inside its package, and its SHA-256."""
+Text = Annotated[str, Field(min_length=1)]
 
-    path: str
+
+class FilePin(Strict):
+    """One file of a model: its path within the model's source, and its SHA-256."""
+
+    path: Text
     sha256: Sha256
 
 
 class PackageSource(Strict):
-    """The published package that carries the weights."""
+    """The published Python package that carries the weights; paths are those inside its wheel."""
 
-    package: str
-    version: str
+    kind: Literal["package"]
+    package: Text
+    version: Text
     filename: FileName
     sha256: Sha256
 
 
-class ModelCard(Strict):
-    """What a reader of a result may ask of the model."""
+class ShippedSource(Strict):
+    """The weights lie in this tree; paths are relative to `inference/weights/<name>-<version>/`."""
 
-    intended_use: str
-    licence: str
-    source: str
-    limits: str
+    kind: Literal["shipped"]
+
+
+class ImportedSource(Strict):
+    """Somebody imported the weights here; paths are those they had then."""
+
+    kind: Literal["imported"]
+
+
+class TritonSource(Strict):
+    """A Triton server holds the weights and runs them.
+
+    url: host and port of its gRPC service, without a scheme; absent: the one that the installation's settings name.
+    model, version: how the server calls it. The model's one file says what that server serves under this name.
+    """
+
+    kind: Literal["triton"]
+    url: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\[\]:-]+:\d+$")] | None = None
+    model: Text
+    version: Annotated[str, Field(pattern=r"^\d+$")]
+
+
+Source = Annotated[PackageSource | ShippedSource | ImportedSource | TritonSource, Field(discriminator="kind")]
+
+
+class Performance(Strict):
+    """One figure that was measured of the model, and on which data it was not trained on."""
+
+    metric: Text
+    value: float
+    data: Text
+
+
+class ModelCard(Strict):
+    """What a reader of a result may ask of the model.
+
+    contact: who answers for it. demonstration: true for a model that only shows how a pipeline works; every page and
+    object then says that it is not for clinical use.
+    """
+
+    intended_use: Text
+    training_data: Text
+    licence: Text
+    source: Text
+    limits: Text
+    contact: Text
+    performance: list[Performance] = []
+    demonstration: bool = False
 
 
 class Manifest(Strict):
-    """What a model is: its backend, its files and their hashes, where they come from, what they are for."""
+    """What a model is: its backend, its files and their hashes, where they come from, what they are for.
+
+    architecture: the network that the weights fit, for the backend `safetensors`.
+    half_precision: how results in half precision were compared with those in single precision; absent: it runs in
+    single precision everywhere.
+    """
 
     name: FileName
     version: FileName
-    backend: str
+    backend: Text
+    architecture: Text | None = None
+    half_precision: Text | None = None
     files: dict[FileName, FilePin] = Field(min_length=1)
-    source: PackageSource
+    source: Source
     card: ModelCard
 
     @property
@@ -136,33 +195,55 @@ def verify(directory: Path, expected_digest: str) -> VerifiedModel:
 
 
 def install(manifest: Manifest, package: Path, models_dir: Path) -> Path:
-    """Take the model's files out of its wheel and put them in place; return the model's directory.
+    """Take the files of a model out of its wheel and put them in place; return the model's directory.
 
     Raises ModelDigestMismatch when the package or a file in it is not the one that the manifest pins; then nothing is
     installed.
     """
-    _check_file(package, manifest.source.sha256, manifest.label)
+    if isinstance(manifest.source, PackageSource):
+        _check_file(package, manifest.source.sha256, manifest.label)
+    return place(manifest, models_dir, fill=lambda folder: _extract(manifest, package, folder))
+
+
+def place(manifest: Manifest, models_dir: Path, *, fill: Callable[[Path], None]) -> Path:
+    """Put a model in place whose files `fill` writes into the folder that it is given; return the model's directory.
+
+    Raises ModelNotInstalled or ModelDigestMismatch when those are not the files that the manifest names; then nothing
+    is installed.
+    """
     target = model_directory(models_dir, name=manifest.name, version=manifest.version)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".installing-") as scratch:
-        _extract(manifest, package, Path(scratch))
+        folder = Path(scratch)
+        fill(folder)
+        for name, pin in manifest.files.items():
+            _check_file(folder / name, pin.sha256, manifest.label)
+        (folder / MANIFEST).write_text(_as_yaml(manifest), encoding="utf-8")
         target.mkdir(exist_ok=True)
         # The manifest goes last: a directory with a manifest is a whole model.
         for name in (*manifest.files, MANIFEST):
-            (Path(scratch) / name).replace(target / name)
+            (folder / name).replace(target / name)
     return target
 
 
 def fetch(manifest: Manifest, models_dir: Path) -> Path:
-    """Download the model's package with pip, check it, install it; return the model's directory.
+    """Have the model installed from where its manifest says that it comes from; return the model's directory.
 
-    A model that is already installed and intact is left alone. Raises ModelFetchFailed when pip cannot get it.
+    A model that is already installed and intact is left alone. Raises ModelFetchFailed when pip cannot get a package,
+    ModelNotInstalled when the model has to be imported by hand, ModelDigestMismatch when its bytes are others.
     """
     target = model_directory(models_dir, name=manifest.name, version=manifest.version)
     if _is_intact(target, manifest.digest):
         return target
-    with tempfile.TemporaryDirectory(prefix="overread-model-") as scratch:
-        return install(manifest, _download(manifest.source, Path(scratch)), models_dir)
+    if isinstance(manifest.source, PackageSource):
+        with tempfile.TemporaryDirectory(prefix="overread-model-") as scratch:
+            return install(manifest, _download(manifest.source, Path(scratch)), models_dir)
+    if isinstance(manifest.source, ShippedSource):
+        return place(manifest, models_dir, fill=lambda folder: _copy_shipped(manifest, folder))
+    raise ModelNotInstalled(
+        f"Model {manifest.label} is not in {target}, or is damaged, and cannot be fetched: its files came by import. "
+        "Import it with: manage.py models import"
+    )
 
 
 def _is_intact(directory: Path, digest: str) -> bool:
@@ -198,12 +279,19 @@ def _extract(manifest: Manifest, package: Path, folder: Path) -> None:
                     f"{package.name} holds no {pin.path}. Correct the manifest of {manifest.label}."
                 )
             (folder / name).write_bytes(archive.read(pin.path))
-            _check_file(folder / name, pin.sha256, manifest.label)
-    (folder / MANIFEST).write_text(_as_yaml(manifest), encoding="utf-8")
+
+
+def _copy_shipped(manifest: Manifest, folder: Path) -> None:
+    weights = WEIGHTS / f"{manifest.name}-{manifest.version}"
+    for name, pin in manifest.files.items():
+        file = weights / pin.path
+        if not file.is_file():
+            raise ModelNotInstalled(f"Overread should ship {file} for model {manifest.label}, but it is not there.")
+        shutil.copyfile(file, folder / name)
 
 
 def _as_yaml(manifest: Manifest) -> str:
-    return yaml.safe_dump(manifest.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(manifest.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
 
 
 def _check_file(file: Path, expected: str, label: str) -> None:

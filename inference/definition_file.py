@@ -45,8 +45,18 @@ class DefinitionFile:
         try:
             return model.model_validate(self.content)
         except ValidationError as fault:
-            problems = [self.problem(error["loc"], _expected(error)) for error in fault.errors()]
+            problems = [self.problem(self._written(error["loc"]), _expected(error)) for error in fault.errors()]
             raise DefinitionInvalid(problems) from fault
+
+    def _written(self, location: Location) -> Location:
+        """The location without the names of a union's members, which stand in pydantic's and in no file."""
+        written: Location = ()
+        around = self.content
+        for part in location[:-1]:
+            inner = _inside(around, part)
+            if isinstance(inner, dict | list):
+                written, around = (*written, part), inner
+        return (*written, *location[-1:])
 
 
 def read(file: Path) -> DefinitionFile:
@@ -102,6 +112,14 @@ class _Reader:
             self.lines[(*location, key)] = line
             content[key] = self.value(value_node, (*location, key))
         return content
+
+
+def _inside(content: object, part: str | int) -> object:
+    if isinstance(content, dict):
+        return content.get(part)
+    if isinstance(content, list) and isinstance(part, int):
+        return content[part]
+    return None
 
 
 def _syntax_problem(fault: yaml.YAMLError, file: Path) -> Problem:

