@@ -112,6 +112,23 @@ class UnknownBackend(InstallationFault):
     """A model asks for a backend that this build does not have."""
 
 
+class ModelUnusable(InstallationFault):
+    """A model's files are whole, but are not what its backend can run."""
+
+
+class ModelServerGone(InstallationFault):
+    """The server that runs a model does not answer, or does not have the model at present."""
+
+    @property
+    def is_permanent(self) -> bool:
+        """False: servers come back."""
+        return False
+
+
+class ModelRefused(InstallationFault):
+    """A model may not be imported, or may not go to the stage that was asked for."""
+
+
 class PipelineNotFound(InferenceError):
     """No pipeline has that name."""
 

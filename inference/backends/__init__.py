@@ -1,4 +1,4 @@
-"""What runs a model: TorchScript today; ONNX and Triton fit behind the same two names.
+"""What runs a model: TorchScript, ONNX, MONAI bundles, named architectures, Triton; all behind one small interface.
 
 Nothing here imports a framework: a backend's module is imported when its first model is loaded, so that web processes
 never pay for it.
@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 
 
 class LoadedModel(Protocol):
-    """A model that is ready to answer. Operators see arrays only, never a framework."""
+    """A model that is ready to answer. Operators see arrays only, never a framework. Safe to share between threads."""
 
     def predict(self, network: str, batch: Floats) -> Floats:
         """Run one of the model's networks.
@@ -30,13 +30,31 @@ class LoadedModel(Protocol):
         ...
 
 
-Loader = Callable[[VerifiedModel], LoadedModel]
+class MeasuredModel(LoadedModel, Protocol):
+    """A model as a backend loads it: it can also tell roughly what it holds."""
 
-LOADERS = {"torchscript": "inference.backends.torchscript"}
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the model's weights take in this process, without what a prediction needs meanwhile."""
+        ...
 
 
-def load(model: VerifiedModel) -> LoadedModel:
-    """Load a verified model with the backend that its manifest names. Raises UnknownBackend."""
+Loader = Callable[[VerifiedModel], MeasuredModel]
+
+LOADERS = {
+    "torchscript": "inference.backends.torchscript",
+    "onnx": "inference.backends.onnx_runtime",
+    "monai-bundle": "inference.backends.monai_bundle",
+    "safetensors": "inference.backends.named_architecture",
+    "triton": "inference.backends.triton",
+}
+
+
+def load(model: VerifiedModel) -> MeasuredModel:
+    """Load a verified model with the backend that its manifest names.
+
+    Raises UnknownBackend, ModelUnusable when its files are not what that backend runs, and ModelServerGone.
+    """
     backend = model.manifest.backend
     if backend not in LOADERS:
         raise UnknownBackend(f'Model {model.label} needs the backend "{backend}"; there are {", ".join(LOADERS)}.')

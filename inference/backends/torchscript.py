@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 from inference.artifacts import VerifiedModel
-from inference.backends import Floats
-from inference.errors import ModelNotInstalled
+from inference.backends import torch_networks
+from inference.backends.torch_networks import TorchNetworks
+from inference.errors import ModelUnusable
 
 
-class TorchScriptModel:
-    """The networks of one model, by file name, in evaluation mode on one device."""
-
-    def __init__(self, networks: Mapping[str, torch.jit.ScriptModule], device: torch.device) -> None:
-        self._networks = networks
-        self._device = device
-
-    def predict(self, network: str, batch: Floats) -> Floats:
-        """Run `network` on `batch`, (N, channels, ...) float32; see `inference.backends.LoadedModel`."""
-        if network not in self._networks:
-            raise ModelNotInstalled(f'The model has no file "{network}"; it has {", ".join(self._networks)}.')
-        with torch.inference_mode():
-            answer: torch.Tensor = self._networks[network](torch.from_numpy(batch).to(self._device))
-        values: Floats = answer.float().cpu().numpy()
-        return values
+def load(model: VerifiedModel) -> TorchNetworks:
+    """Load every file of `model` as a TorchScript network. Raises ModelUnusable when one is none."""
+    device = torch_networks.device()
+    networks = {name: network(file, device, model.label) for name, file in model.files.items()}
+    return TorchNetworks(networks, device=device, dtype=torch_networks.precision(model.manifest, device))
 
 
-def load(model: VerifiedModel) -> TorchScriptModel:
-    """Load every file of `model` as a TorchScript network."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return TorchScriptModel({name: _network(file, device) for name, file in model.files.items()}, device)
-
-
-def _network(file: Path, device: torch.device) -> torch.jit.ScriptModule:
-    network: torch.jit.ScriptModule = torch.jit.load(str(file), map_location=device)  # type: ignore[no-untyped-call]
-    return network.eval()
+def network(file: Path, device: torch.device, label: str) -> torch.jit.ScriptModule:
+    """Read one TorchScript file of the model `label`. Raises ModelUnusable when it is no such file."""
+    try:
+        loaded: torch.jit.ScriptModule = torch.jit.load(str(file), map_location=device)  # type: ignore[no-untyped-call]
+    except RuntimeError as fault:
+        first_line = str(fault).strip().partition("\n")[0]
+        raise ModelUnusable(f"{file.name} of model {label} cannot be read as TorchScript: {first_line}") from fault
+    return loaded

@@ -1,0 +1,162 @@
+"""One forward pass for several runs at once.
+
+On a GPU a batch of eight small images takes hardly longer than one image. Graphs that run in threads meet here: each
+gets its own stand-in for the model, and what they ask for at the same time is put together, predicted, and split again.
+
+    with batched(model, parties=len(jobs)) as fronts:
+        for job, front in zip(jobs, fronts):
+            pool.submit(run_job_with, front)      # uses `with front:` around its work
+
+A party that has ended says so by leaving its front, so the others no longer wait for it. None waits for ever: after
+`patience` seconds a call goes on with those that have come.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Condition, Event
+from types import TracebackType
+
+import numpy as np
+
+from inference.backends import Floats, LoadedModel
+
+PATIENCE_SECONDS = 2.0
+
+
+@dataclass(eq=False)
+class _Call:
+    network: str
+    batch: Floats
+    is_taken: bool = False
+    ended: Event = field(default_factory=Event)
+    answer: Floats | None = None
+    fault: BaseException | None = None
+
+    def end(self, answer: Floats | None = None, fault: BaseException | None = None) -> None:
+        self.answer, self.fault = answer, fault
+        self.ended.set()
+
+
+class _Rendezvous:
+    """Where calls wait for each other. The last to come, or the first to lose patience, carries out all that wait."""
+
+    def __init__(self, model: LoadedModel, parties: int, *, patience: float, largest: int) -> None:
+        self._model = model
+        self._parties = parties
+        self._patience = patience
+        self._largest = largest
+        self._waiting: list[_Call] = []
+        self._changed = Condition()
+
+    def predict(self, network: str, batch: Floats) -> Floats:
+        call = _Call(network, batch)
+        with self._changed:
+            self._waiting.append(call)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: call.is_taken or len(self._waiting) >= self._parties, self._patience)
+            ours = [] if call.is_taken else self._take()
+        self._carry_out(ours)
+        call.ended.wait()
+        if call.fault is not None:
+            raise call.fault
+        assert call.answer is not None
+        return call.answer
+
+    def leave(self) -> None:
+        with self._changed:
+            self._parties -= 1
+            self._changed.notify_all()
+
+    def _take(self) -> list[_Call]:
+        taken, self._waiting = self._waiting, []
+        for call in taken:
+            call.is_taken = True
+        self._changed.notify_all()
+        return taken
+
+    def _carry_out(self, calls: Sequence[_Call]) -> None:
+        alike: defaultdict[tuple[object, ...], list[_Call]] = defaultdict(list)
+        for call in calls:
+            alike[call.network, call.batch.shape[1:]].append(call)
+        try:
+            for group in alike.values():
+                for together in _in_parts(group, self._largest):
+                    self._together(together)
+        finally:
+            # Whatever ended this thread must not leave the others waiting.
+            for call in calls:
+                if not call.ended.is_set():
+                    call.end(fault=RuntimeError("The thread that carried out this batch was stopped. Try again."))
+
+    def _together(self, calls: Sequence[_Call]) -> None:
+        try:
+            answers = self._model.predict(calls[0].network, np.concatenate([call.batch for call in calls]))
+        except Exception as fault:
+            if len(calls) == 1:
+                calls[0].end(fault=fault)
+                return
+            # Together they may be too large, or one may be at fault: each has its own chance.
+            for call in calls:
+                self._together([call])
+            return
+        ends = np.cumsum([len(call.batch) for call in calls])
+        for call, answer in zip(calls, np.split(answers, ends[:-1]), strict=True):
+            call.end(answer)
+
+
+class Front:
+    """One party's stand-in for the model. Leave it (`with front:` or `leave`) as soon as the party's run has ended."""
+
+    def __init__(self, rendezvous: _Rendezvous) -> None:
+        self._rendezvous = rendezvous
+        self._is_here = True
+
+    def predict(self, network: str, batch: Floats) -> Floats:
+        """As `inference.backends.LoadedModel.predict`, perhaps together with other parties' batches."""
+        return self._rendezvous.predict(network, batch)
+
+    def leave(self) -> None:
+        """Have the other parties no longer wait for this one. Leaving twice is leaving once."""
+        if self._is_here:
+            self._is_here = False
+            self._rendezvous.leave()
+
+    def __enter__(self) -> Front:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.leave()
+
+
+@contextmanager
+def batched(
+    model: LoadedModel, *, parties: int, patience: float = PATIENCE_SECONDS, largest: int = 32
+) -> Iterator[tuple[Front, ...]]:
+    """As many fronts of `model` as there are parties, whose calls of one network and one shape run as one batch.
+
+    patience: seconds that a call waits for the others. largest: samples in one forward pass; a call that alone brings
+    more is passed on as it is. A batch that fails is tried again one call at a time, so one party's fault is its own.
+    """
+    rendezvous = _Rendezvous(model, parties, patience=patience, largest=largest)
+    fronts = tuple(Front(rendezvous) for _ in range(parties))
+    try:
+        yield fronts
+    finally:
+        for front in fronts:
+            front.leave()
+
+
+def _in_parts(calls: Sequence[_Call], largest: int) -> Iterator[list[_Call]]:
+    part: list[_Call] = []
+    for call in calls:
+        if part and sum(len(one.batch) for one in part) + len(call.batch) > largest:
+            yield part
+            part = []
+        part.append(call)
+    yield part

@@ -1,0 +1,144 @@
+"""Calls of several runs become one forward pass, and no run waits for ever for another."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from inference.backends import Floats
+from inference.backends.batching import Front, batched
+
+LONG = 30.0
+"""Patience that a test which passes never needs."""
+
+
+class Recording:
+    """Adds one to what it is given, remembers the shapes, and refuses what a test tells it to refuse."""
+
+    def __init__(self, refuses: Callable[[Floats], bool] = lambda _batch: False) -> None:
+        self.shapes: list[tuple[str, tuple[int, ...]]] = []
+        self._refuses = refuses
+
+    def predict(self, network: str, batch: Floats) -> Floats:
+        self.shapes.append((network, batch.shape))
+        if self._refuses(batch):
+            raise MemoryError("too large")
+        return batch + 1
+
+
+def samples(value: float, *, count: int = 1, size: int = 3) -> Floats:
+    return np.full((count, 1, size), value, dtype=np.float32)
+
+
+def side_by_side(*work: Callable[[], object]) -> list[object]:
+    with ThreadPoolExecutor(len(work)) as pool:
+        return [each.result(LONG) for each in [pool.submit(one) for one in work]]
+
+
+def test_calls_of_one_shape_run_as_one_batch_and_each_gets_its_own_answer() -> None:
+    model = Recording()
+    with batched(model, parties=3, patience=LONG) as fronts:
+        answers = side_by_side(
+            *(lambda n=n, front=front: front.predict("net", samples(n, count=n)) for n, front in enumerate(fronts, 1))
+        )
+    assert [shape for _, shape in model.shapes] == [(6, 1, 3)]
+    for n, answer in enumerate(answers, 1):
+        np.testing.assert_array_equal(answer, samples(n + 1, count=n))
+
+
+def test_other_shapes_and_other_networks_run_by_themselves() -> None:
+    model = Recording()
+    with batched(model, parties=4, patience=LONG) as (a, b, c, d):
+        side_by_side(
+            lambda: a.predict("net", samples(1)),
+            lambda: b.predict("net", samples(1)),
+            lambda: c.predict("net", samples(1, size=5)),
+            lambda: d.predict("other", samples(1)),
+        )
+    assert sorted(model.shapes) == [("net", (1, 1, 5)), ("net", (2, 1, 3)), ("other", (1, 1, 3))]
+
+
+def test_a_batch_is_no_larger_than_the_largest() -> None:
+    model = Recording()
+    with batched(model, parties=5, patience=LONG, largest=2) as fronts:
+        side_by_side(*(lambda front=front: front.predict("net", samples(1)) for front in fronts))
+    assert sorted(shape[0] for _, shape in model.shapes) == [1, 2, 2]
+    with batched(model, parties=1, largest=2) as (only,):
+        assert only.predict("net", samples(1, count=7)).shape == (7, 1, 3)
+
+
+def test_a_party_that_fails_before_its_call_holds_up_nobody() -> None:
+    def fail(front: Front) -> None:
+        with front:
+            raise ValueError("a damaged exam")
+
+    def work(front: Front) -> Floats:
+        with front:
+            return front.predict("net", samples(1))
+
+    with batched(Recording(), parties=2, patience=LONG) as (broken, whole), ThreadPoolExecutor(2) as pool:
+        began = time.monotonic()
+        waiting, failing = pool.submit(work, whole), pool.submit(fail, broken)
+        np.testing.assert_array_equal(waiting.result(LONG), samples(2))
+        with pytest.raises(ValueError, match="a damaged exam"):
+            failing.result(LONG)
+        assert time.monotonic() - began < LONG / 2
+
+
+def test_a_party_that_never_calls_costs_the_others_their_patience_and_no_more() -> None:
+    with batched(Recording(), parties=2, patience=0.05) as (busy, _silent):
+        np.testing.assert_array_equal(busy.predict("net", samples(1)), samples(2))
+
+
+def test_runs_of_different_length_all_come_to_their_end() -> None:
+    model = Recording()
+    done: list[int] = []
+
+    def run(front: Front, calls: int) -> None:
+        with front:
+            for _ in range(calls):
+                front.predict("net", samples(1))
+            done.append(calls)
+
+    with batched(model, parties=4, patience=LONG) as fronts:
+        side_by_side(*(lambda c=c, f=f: run(f, c) for c, f in zip((1, 5, 20, 50), fronts, strict=True)))
+    assert sorted(done) == [1, 5, 20, 50]
+    assert sum(shape[0] for _, shape in model.shapes) == 76
+    assert len(model.shapes) == 50, "as many passes as the longest run has calls"
+
+
+def test_a_batch_that_fails_is_tried_one_by_one_so_that_a_fault_is_its_own_partys() -> None:
+    spoiled = Recording(refuses=lambda batch: bool(np.isnan(batch).any()))
+    with batched(spoiled, parties=3, patience=LONG) as (a, b, c), ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(front.predict, "net", samples(v)) for front, v in ((a, 1), (b, np.nan), (c, 3))]
+        np.testing.assert_array_equal(calls[0].result(LONG), samples(2))
+        np.testing.assert_array_equal(calls[2].result(LONG), samples(4))
+        with pytest.raises(MemoryError):
+            calls[1].result(LONG)
+
+
+def test_a_thread_that_is_stopped_as_it_works_for_others_does_not_leave_them_waiting() -> None:
+    class Stopping(Recording):
+        def predict(self, network: str, batch: Floats) -> Floats:
+            raise KeyboardInterrupt
+
+    with batched(Stopping(), parties=2, patience=LONG) as fronts:
+        ended: list[type[BaseException]] = []
+
+        def work(front: Front) -> None:
+            try:
+                front.predict("net", samples(1))
+            except BaseException as fault:  # noqa: BLE001 - the kind of it is what is looked at
+                ended.append(type(fault))
+
+        threads = [threading.Thread(target=work, args=(front,)) for front in fronts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(LONG)
+    assert sorted(kind.__name__ for kind in ended) == ["KeyboardInterrupt", "RuntimeError"]
