@@ -95,7 +95,7 @@ class _Rendezvous:
     def _together(self, calls: Sequence[_Call]) -> None:
         try:
             answers = self._model.predict(calls[0].network, np.concatenate([call.batch for call in calls]))
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - it is raised again in the thread whose call it was
             if len(calls) == 1:
                 calls[0].end(fault=fault)
                 return

@@ -37,9 +37,9 @@ class OnnxModel:
         try:
             answer = session.run(None, {given.name: batch.astype(NUMBERS[given.type], copy=False)})[0]
         except faults.InvalidArgument as fault:
-            shape = " x ".join(map(str, given.shape))
+            taken, came = (" x ".join(map(str, shape)) for shape in (given.shape, batch.shape))
             raise OperatorContractBroken(
-                f"{network} takes {shape}, but was given {' x '.join(map(str, batch.shape))}. Correct the window's size."
+                f"{network} takes {taken}, but was given {came}. Correct the window's size."
             ) from fault
         return np.asarray(answer, dtype=np.float32)
 

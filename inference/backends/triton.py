@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from tritonclient import grpc
@@ -115,7 +115,7 @@ class TritonModel:
 
 
 def load(model: VerifiedModel) -> TritonModel:
-    """Find the model on its server. Raises ModelServerGone, ModelUnusable, or ModelDigestMismatch when it is another."""
+    """Find the model on its server. Raises ModelServerGone, ModelUnusable, or ModelDigestMismatch."""
     source = model.manifest.source
     if not isinstance(source, TritonSource):
         raise ModelUnusable(f'Model {model.label} has the backend "triton", so its source must be of kind triton too.')
@@ -170,7 +170,7 @@ def _check(served: Served, expected: bytes) -> None:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _client(url: str) -> grpc.InferenceServerClient:
     client = grpc.InferenceServerClient(url, channel_args=CHANNEL)
     atexit.register(client.close)  # left to the end of the interpreter, it would find gRPC already taken apart

@@ -1,5 +1,27 @@
 """The operators that pipelines are made of; importing this package registers all of them."""
 
-from inference.operators import components, crops, deepbet, grids, intensity, loading, masks, measures, networks
+from inference.operators import (
+    components,
+    crops,
+    deepbet,
+    grids,
+    intensity,
+    loading,
+    masks,
+    measures,
+    mindgrab,
+    networks,
+)
 
-__all__ = ["components", "crops", "deepbet", "grids", "intensity", "loading", "masks", "measures", "networks"]
+__all__ = [
+    "components",
+    "crops",
+    "deepbet",
+    "grids",
+    "intensity",
+    "loading",
+    "masks",
+    "measures",
+    "mindgrab",
+    "networks",
+]

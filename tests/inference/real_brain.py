@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import nibabel
@@ -19,11 +19,11 @@ from tests.inference.series import AXIAL, SAGITTAL, mr_series
 CACHE = Path(os.environ.get("OVERREAD_TEST_CACHE", Path(__file__).parents[2] / ".cache" / "overread-tests"))
 
 
-@lru_cache(maxsize=1)
-def models_dir() -> Path:
-    """A store with the models that brain-extraction pins."""
+@cache
+def models_dir(of: str = "brain-extraction") -> Path:
+    """A store with the models that the pipeline `of` pins."""
     folder = CACHE / "models"
-    for pin in pipeline.load_named("brain-extraction").models.values():
+    for pin in pipeline.load_named(of).models.values():
         artifacts.fetch(artifacts.shipped_manifest(pin.name, pin.version), folder)
     return folder
 

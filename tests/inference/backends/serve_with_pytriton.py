@@ -21,9 +21,7 @@ def two_classes(image):
     return {OUTPUT: np.concatenate([-2 * image, 2 * image + 1], axis=1).astype(np.float32)}
 
 
-with Triton(
-    config=TritonConfig(grpc_port=int(sys.argv[1]), http_port=int(sys.argv[2]), allow_metrics=False)
-) as server:
+with Triton(config=TritonConfig(grpc_port=int(sys.argv[1]), http_port=int(sys.argv[2]), allow_metrics=False)) as server:
     server.bind(
         "two-classes",
         two_classes,

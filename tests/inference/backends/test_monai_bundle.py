@@ -47,7 +47,9 @@ def test_a_network_of_monais_own_runs_with_the_bundles_weights(tmp_path: Path) -
     from monai.networks.nets import SegResNet
 
     torch.manual_seed(5)
-    network = SegResNet(spatial_dims=3, init_filters=8, in_channels=1, out_channels=2, blocks_down=(1, 2), blocks_up=(1,))
+    network = SegResNet(
+        spatial_dims=3, init_filters=8, in_channels=1, out_channels=2, blocks_down=(1, 2), blocks_up=(1,)
+    )
     with torch.inference_mode():
         expected = network.eval()(torch.from_numpy(volume())).numpy()
     for target in ("SegResNet", "monai.networks.nets.SegResNet", "monai.networks.nets.segresnet.SegResNet"):
@@ -99,7 +101,10 @@ def test_weights_that_would_run_code_are_refused_and_run_none(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("network", "expected"),
     [
-        ({"_target_": "os.system", "command": "true"}, r"_target_: only networks of monai\.networks\.nets .*os\.system"),
+        (
+            {"_target_": "os.system", "command": "true"},
+            r"_target_: only networks of monai\.networks\.nets .*os\.system",
+        ),
         ({"_target_": "monai.networks.netsome.Net"}, "only networks of"),
         ({"_target_": "SegResNet", "spatial_dims": "$__import__('os').getpid()"}, "spatial_dims: expressions .* not"),
         ({"_target_": "SegResNet", "act": ["%macro.json::act"]}, r"act\[0\]: expressions and macros are not evaluated"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,27 +51,48 @@ def test_a_network_in_half_precision_still_takes_and_gives_single_precision() ->
     assert model.nbytes == 2000
 
 
-def published_layers() -> nn.Sequential:
+def published_layers(dilations: Sequence[int] = MESHNET_DILATIONS) -> nn.Sequential:
     """MeshNet in the layers of its publication: convolution, instance normalisation, GELU; 15 channels."""
     torch.manual_seed(7)
     layers: list[nn.Module] = []
-    for incoming, dilation in zip([1, *[15] * 24], MESHNET_DILATIONS, strict=True):
+    for incoming, dilation in zip([1, *[15] * (len(dilations) - 1)], dilations, strict=True):
         layers.append(nn.Conv3d(incoming, 15, 3, padding=dilation, dilation=dilation, bias=False))
         layers += [nn.InstanceNorm3d(15, eps=1e-5), nn.GELU(approximate="tanh")]
     return nn.Sequential(*layers, nn.Conv3d(15, 2, 1, bias=False)).eval()
 
 
-def test_the_padded_meshnet_gives_what_the_published_layers_give(tmp_path: Path) -> None:
+def weights_of(published: nn.Sequential) -> dict[str, torch.Tensor]:
+    return {f"model.{name}": tensor for name, tensor in published.state_dict().items()}
+
+
+def test_the_padded_meshnet_gives_what_the_published_layers_give() -> None:
     published = published_layers()
-    weights = {f"model.{name}": tensor for name, tensor in published.state_dict().items()}
-    files = {"net.safetensors": save(weights)}
-    model = backends.load(install(tmp_path, files, backend="safetensors", architecture="mindgrab"))
+    network = MeshNet(weights_of(published), grid=20 * 18 * 22)
     image = torch.rand(2, 1, 20, 18, 22)
     with torch.inference_mode():
-        expected = published(image).numpy()
-    np.testing.assert_allclose(model.predict("net.safetensors", image.numpy()), expected, atol=2e-4)
+        np.testing.assert_allclose(network(image).numpy(), published(image).numpy(), atol=2e-4)
+    assert network.last.weight.shape[:2] == (2, 16)
+
+
+def test_a_head_cut_out_of_its_grid_is_seen_as_within_it() -> None:
+    published = published_layers((2,))
+    grid = torch.zeros(2, 1, 30, 32, 34)
+    grid[:, :, 10:20, 10:22, 10:24] = torch.rand(2, 1, 10, 12, 14) + 0.5
+    box = (slice(None), slice(None), slice(8, 22), slice(8, 24), slice(8, 26))
+    with torch.inference_mode():
+        whole = published(grid)[box].numpy()
+        cut = MeshNet(weights_of(published), dilations=(2,), grid=30 * 32 * 34)(grid[box]).numpy()
+        alone = MeshNet(weights_of(published), dilations=(2,), grid=1)(grid[box]).numpy()
+    np.testing.assert_allclose(cut, whole, atol=1e-5)
+    assert np.abs(alone - whole).max() > 0.01, "without the air around it, other means and variances"
+
+
+def test_safetensors_fill_the_architecture_that_the_manifest_names(tmp_path: Path) -> None:
+    weights = weights_of(published_layers())
+    files = {"net.safetensors": save(weights)}
+    model = backends.load(install(tmp_path, files, backend="safetensors", architecture="mindgrab"))
+    assert model.predict("net.safetensors", np.ones((1, 1, 6, 7, 8), dtype=np.float32)).shape == (1, 2, 6, 7, 8)
     assert model.nbytes > sum(tensor.numel() * 4 for tensor in weights.values()), "channels are padded"
-    assert MeshNet(weights).last.weight.shape[:2] == (2, 16)
 
 
 def test_weights_that_fit_no_architecture_are_refused(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def answers(model: backends.LoadedModel) -> bool:
 
 @pytest.mark.faults
 def test_a_model_that_the_server_does_not_have_is_named(server: Server) -> None:
-    with pytest.raises(ModelServerGone, match="no-such-model version 1 at .*Check that the server runs and has it"):
+    with pytest.raises(ModelServerGone, match=r"no-such-model version 1 at .*Check that the server runs and has it"):
         triton.ask(server.url, "no-such-model", "1")
 
 
