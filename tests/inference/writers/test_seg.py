@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -12,19 +11,19 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
-from numpy.typing import NDArray
 from pydicom import Dataset
 
 from inference import pipeline
 from inference.errors import OperatorContractBroken
 from inference.identity import Identity
-from inference.operators.loading import load_volume
-from inference.operators.values import Mask, SourceSeries
+from inference.operators.values import Mask
 from inference.schema import Pipeline
-from inference.writers.seg import write_segmentation
+from inference.writers import provenance
+from inference.writers.masks import read_masks
+from inference.writers.seg import make_segmentation, write
 from tests.inference.series import PLANES, Patient, mr_series, numbered_voxels, source
+from tests.inference.writers.runs import IDENTITY, blob, finished, multi_frame_series, verdict
 
-IDENTITY = Identity(salt="salt of a test", run="job 1")
 TWO_SEGMENTS = """
     - step: mask
       number: 2
@@ -40,21 +39,13 @@ def brain_extraction() -> Pipeline:
     return pipeline.load_named("brain-extraction")
 
 
-def blob(series: SourceSeries, *, at: int = 0) -> Mask:
-    """A lopsided box on the grid of the series, empty in its first and last slices."""
-    volume = load_volume(series)
-    array: NDArray[np.uint8] = np.zeros(volume.shape, dtype=np.uint8)
-    array[1:4, 1 + at : 3 + at, 2:6] = 1
-    return Mask(volume.with_array(array))
-
-
 def written(
-    instances: Sequence[Dataset], pipe: Pipeline, *, identity: Identity = IDENTITY, masks: int = 1
+    instances: Sequence[Dataset], pipe: Pipeline, *, identity: Identity = IDENTITY, masks: int = 1, apart: int = 1
 ) -> hd.seg.Segmentation:
     """A segmentation of blobs, written to a file and read again."""
     series = source(instances)
-    blobs = [blob(series, at=number) for number in range(masks)]
-    segmentation = write_segmentation(series, blobs, pipe, identity=identity)
+    blobs = [blob(series, at=number * apart) for number in range(masks)]
+    segmentation = make_segmentation(finished(instances, pipe, segments=blobs, identity=identity))
     file = BytesIO()
     segmentation.save_as(file, enforce_file_format=True)
     return hd.seg.Segmentation.from_dataset(pydicom.dcmread(BytesIO(file.getvalue())))
@@ -94,14 +85,7 @@ def test_the_order_of_the_source_files_changes_nothing(brain_extraction: Pipelin
 
 
 def test_a_multi_frame_source_gets_its_overlay_in_the_right_place(brain_extraction: Pipeline) -> None:
-    single = mr_series(numbered_voxels())
-    multi_frame = hd.legacy.LegacyConvertedEnhancedMRImage(
-        legacy_datasets=single,
-        series_instance_uid=hd.UID(),
-        series_number=1,
-        sop_instance_uid=hd.UID(),
-        instance_number=1,
-    )
+    (multi_frame,) = multi_frame_series()
     expected = blob(source([multi_frame]))
     found = written([multi_frame], brain_extraction).get_volume(combine_segments=True).match_geometry(expected)
     np.testing.assert_array_equal(found.array, expected.array)
@@ -150,10 +134,10 @@ def test_a_repeated_run_makes_the_same_uids_and_another_run_others(brain_extract
 
 
 def test_a_mask_on_another_grid_is_refused(brain_extraction: Pipeline) -> None:
-    series = source(mr_series(numbered_voxels()))
-    turned = Mask(blob(series).flip_spatial(0))
+    instances = mr_series(numbered_voxels())
+    turned = Mask(blob(source(instances)).flip_spatial(0))
     with pytest.raises(OperatorContractBroken, match="grid"):
-        write_segmentation(series, [turned], brain_extraction, identity=IDENTITY)
+        make_segmentation(finished(instances, brain_extraction, segments=[turned]))
 
 
 def test_patient_and_exam_are_named_as_in_the_source_however_odd(
@@ -172,20 +156,62 @@ def test_patient_and_exam_are_named_as_in_the_source_however_odd(
     assert instances[0].PatientName == "Müller", "the source is left as it was"
 
 
-def test_overlapping_segments_are_kept_apart(brain_extraction: Pipeline) -> None:
-    text = pipeline.source_of("brain-extraction").replace("\n  measurements:", TWO_SEGMENTS)
-    segmentation = written(mr_series(numbered_voxels()), pipeline.parse(text), masks=2)
+def two_segments() -> Pipeline:
+    return pipeline.parse(pipeline.source_of("brain-extraction").replace("\n  measurements:", TWO_SEGMENTS))
+
+
+@pytest.mark.parametrize(("apart", "shared", "overlap"), [(1, 12, "YES"), (2, 0, "NO")])
+def test_segments_are_kept_apart_whether_they_overlap_or_not(apart: int, shared: int, overlap: str) -> None:
+    segmentation = written(mr_series(numbered_voxels()), two_segments(), masks=2, apart=apart)
     first, second = (
         segmentation.get_volume(segment_numbers=[number], combine_segments=True, relabel=True) for number in (1, 2)
     )
     assert first.array.sum() == second.array.sum() == 24
-    assert (first.array & second.array).sum() == 12
+    assert (first.array & second.array).sum() == shared
+    assert segmentation.SegmentsOverlap == overlap
 
 
-def test_dciodvfy_finds_no_error(brain_extraction: Pipeline, tmp_path: Path) -> None:
-    for plane, orientation in PLANES.items():
-        file = tmp_path / f"{plane}.dcm"
-        written(mr_series(numbered_voxels(), orientation=orientation), brain_extraction).save_as(file)
-        verdict = subprocess.run(["dciodvfy", str(file)], capture_output=True, text=True, check=False)
-        assert "Segmentation" in verdict.stderr + verdict.stdout
-        assert "Error" not in verdict.stderr + verdict.stdout
+def test_each_segment_has_its_own_colour_and_code() -> None:
+    segments = written(mr_series(numbered_voxels()), two_segments(), masks=2).SegmentSequence
+    colours = [hd.color.CIELabColor.from_dicom_value(one.RecommendedDisplayCIELabValue).to_rgb() for one in segments]
+    assert colours[1] == (0, 255, 0) != colours[0]
+    assert [one.SegmentLabel for one in segments] == ["Brain", "Also brain"]
+    assert segments[0].TrackingUID != segments[1].TrackingUID
+
+
+def test_two_segments_of_a_multi_frame_source_are_kept_apart() -> None:
+    (multi_frame,) = multi_frame_series()
+    segmentation = written([multi_frame], two_segments(), masks=2, apart=2)
+    expected = [blob(source([multi_frame]), at=at) for at in (0, 2)]
+    for number, mask in enumerate(expected, start=1):
+        found = segmentation.get_volume(segment_numbers=[number], combine_segments=True, relabel=True)
+        np.testing.assert_array_equal(found.match_geometry(mask).array, mask.array)
+
+
+@pytest.mark.parametrize("plane", PLANES)
+@pytest.mark.parametrize("apart", [1, 2])
+def test_what_was_written_is_read_back_as_the_masks_that_went_in(plane: str, apart: int, tmp_path: Path) -> None:
+    instances = mr_series(numbered_voxels(), orientation=PLANES[plane])[::-1]
+    blobs = [blob(source(instances), at=number * apart) for number in range(2)]
+    (file,) = write(finished(instances, two_segments(), segments=blobs), tmp_path)
+    masks = read_masks(file.path)
+    assert list(masks) == ["Brain", "Also brain"]
+    for found, mask in zip(masks.values(), blobs, strict=True):
+        np.testing.assert_array_equal(found, mask.array)
+
+
+def test_the_pixels_of_the_source_are_not_carried_along() -> None:
+    instances = mr_series(numbered_voxels())
+    (header, *_) = provenance.headers(instances)
+    assert "PixelData" not in header
+    assert header.PatientName == ""
+    assert instances[0].PatientName == "Demo^Alder"
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_dciodvfy_finds_no_error(plane: str, tmp_path: Path) -> None:
+    file = tmp_path / "segmentation.dcm"
+    written(mr_series(numbered_voxels(), orientation=PLANES[plane]), two_segments(), masks=2).save_as(file)
+    said = verdict(file)
+    assert "Segmentation" in said
+    assert "Error" not in said
