@@ -14,6 +14,9 @@ Write = Callable[[FinishedRun, Path], list[WrittenFile]]
 
 WRITERS: dict[ObjectKind, str] = {
     "seg": "inference.writers.seg",
+    "sr": "inference.writers.sr",
+    "rtstruct": "inference.writers.rtstruct",
+    "nifti": "inference.writers.nifti",
 }
 """The module of each kind; its function `write` takes the run and the folder for its files."""
 

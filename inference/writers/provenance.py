@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 import highdicom as hd
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
+from pydicom.dataset import FileMetaDataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code as DicomCode
 from pydicom.tag import Tag
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from inference.identity import Identity
 from inference.products import FinishedRun
@@ -107,6 +109,33 @@ def algorithm(pipeline: Pipeline) -> hd.AlgorithmIdentificationSequence:
 
 def dicom_code(code: Code) -> DicomCode:
     return DicomCode(code.value, code.scheme, code.meaning)
+
+
+def code_item(code: Code) -> Dataset:
+    """The code as an item of a code sequence."""
+    return hd.sr.CodedConcept.from_code(dicom_code(code))
+
+
+def new_object(run: FinishedRun, kind: ObjectKind, *, sop_class: str, modality: str, number: int = 1) -> Dataset:
+    """An object of the run with everything but its content: patient, exam, series, equipment, and its own identity."""
+    source, pipeline, at, now = run.series.instances[0], run.pipeline, place(run, kind, number=number), datetime.now()
+    written = Dataset()
+    name_as_source(written, source)
+    written.StudyInstanceUID = source.StudyInstanceUID
+    written.Modality, written.SeriesInstanceUID, written.SeriesNumber = (
+        modality,
+        at.series_instance_uid,
+        at.series_number,
+    )
+    written.SeriesDescription = series_description(pipeline)
+    written.Manufacturer, written.ManufacturerModelName = MANUFACTURER, pipeline.name
+    written.DeviceSerialNumber, written.SoftwareVersions = pipeline.digest, software_version(pipeline)
+    written.SOPClassUID, written.SOPInstanceUID, written.InstanceNumber = sop_class, at.sop_instance_uid, number
+    written.InstanceCreationDate = written.SeriesDate = written.ContentDate = now.strftime("%Y%m%d")
+    written.InstanceCreationTime = written.SeriesTime = written.ContentTime = now.strftime("%H%M%S.%f")
+    written.file_meta = FileMetaDataset()
+    written.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return written
 
 
 def _header(instance: Dataset) -> Dataset:

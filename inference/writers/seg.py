@@ -67,8 +67,10 @@ def _aligned(series: SourceSeries, masks: Sequence[Mask]) -> tuple[Sequence[Data
     """The sources and the pixels in one order: by plane for single frames, by position for a multi-frame image."""
     if series.is_multi_frame:
         pixels = _pixels(masks)
-        channels = {"SegmentNumber": list(range(1, len(masks) + 1))} if pixels.ndim == 4 else None
-        return series.instances, masks[0].with_array(pixels, channels=channels)
+        if pixels.ndim == 3:
+            return series.instances, masks[0].with_array(pixels)
+        numbers = list(range(1, len(masks) + 1))
+        return series.instances, masks[0].with_array(pixels, channels={"SegmentNumber": numbers})
     ordered = stack(series)
     for mask in masks:
         if not np.allclose(mask.affine, ordered.affine, atol=1e-3):
