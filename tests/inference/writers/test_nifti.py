@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import nibabel
+from nibabel.affines import apply_affine
 import numpy as np
 import pytest
 
@@ -24,7 +25,7 @@ def test_every_voxel_keeps_its_label_and_its_place_in_the_patient(plane: str, tm
     for number, mask in enumerate(run.outputs.segments, start=1):
         inside = np.argwhere(mask.array)
         lps = mask.map_indices_to_reference(inside)
-        ras = nibabel.affines.apply_affine(image.affine, np.argwhere(labels == number))
+        ras = apply_affine(image.affine, np.argwhere(labels == number))
         np.testing.assert_allclose(sorted(map(tuple, ras)), sorted(map(tuple, lps * [-1, -1, 1])), atol=1e-4)
     assert image.header.get_xyzt_units()[0] == "mm"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import highdicom as hd
 import numpy as np
@@ -29,7 +30,8 @@ def read(file: Path) -> hd.sr.ComprehensiveSR:
     return report
 
 
-def content(report: hd.sr.ComprehensiveSR) -> hd.sr.MeasurementReport:
+def content(report: hd.sr.ComprehensiveSR) -> Any:
+    """The report's content by highdicom, whose types leave open whether anything is there."""
     assert isinstance(report.content, hd.sr.MeasurementReport)
     return report.content
 
@@ -106,15 +108,13 @@ def test_it_says_who_found_this_of_what_standing_it_is_and_what_could_not_be_mea
 
 
 def test_structures_and_regions_keep_their_tracking_uids_over_a_patients_exams(tmp_path: Path) -> None:
-    def tracked(patient: Patient) -> list[list[str]]:
+    def tracked(patient: Patient) -> list[str]:
         identity = Identity(salt="salt", run=patient.study_instance_uid)
         organs = read(write(two_organs(ct_series(patient), identity=identity), tmp_path)[0].path)
         hips = read(write(hips_and_chest(radiographs(patient=patient), identity=identity), tmp_path)[0].path)
-        groups = [
-            content(organs).get_volumetric_roi_measurement_groups(),
-            content(hips).get_planar_roi_measurement_groups(),
-        ]
-        return [[group.tracking_uid for group in some] for some in groups]
+        segments = content(organs).get_volumetric_roi_measurement_groups()
+        boxes = content(hips).get_planar_roi_measurement_groups()
+        return [group.tracking_uid for group in (*segments, *boxes)]
 
     baseline, follow_up = tracked(Patient("A", "1.2.1")), tracked(Patient("A", "1.2.2", "20260101"))
     assert baseline == follow_up
