@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import nibabel
-from nibabel.affines import apply_affine
 import numpy as np
 import pytest
+from nibabel.affines import apply_affine
 
 from inference.writers.nifti import write
 from tests.inference.series import PLANES, mr_series, numbered_voxels, source
