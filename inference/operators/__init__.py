@@ -11,6 +11,7 @@ from inference.operators import (
     measures,
     mindgrab,
     networks,
+    suv,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "measures",
     "mindgrab",
     "networks",
+    "suv",
 ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from inference.errors import OperatorContractBroken
-from inference.operators import sampling
+from inference.operators import parallel, sampling
 from inference.operators.registry import operator
 from inference.operators.sampling import Alignment, Matrix
 from inference.operators.units import Spacing
@@ -94,7 +94,7 @@ def arg_max_on(scores: Scores, reference: Volume) -> Labels:
             labels[index][plane > best] = number
             best = np.maximum(best, plane)
 
-    sampling.for_each_plane(fill, len(labels))
+    parallel.for_each(fill, len(labels))
     return Labels(reference.with_array(labels))
 
 

@@ -6,8 +6,7 @@ is known up to the faces of its outermost voxels: from their centres to their fa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from inference.errors import OperatorContractBroken
+from inference.operators import parallel
 
 Floats = NDArray[np.float32]
 Coordinates = NDArray[np.float64]
@@ -26,8 +26,6 @@ Matrix = Any
 
 ALIGNED = 1e-4
 """Largest deviation of a cosine from 1 for two axes to count as one direction."""
-THREADS = 2
-"""Planes are made by this many threads; scipy's products release the interpreter's lock."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def nearest(array: NDArray[Any], alignment: Alignment) -> NDArray[Any]:
 def sample(array: Floats, matrices: Sequence[Matrix]) -> Floats:
     """The array with each axis made anew by its matrix."""
     made = np.empty(tuple(matrix.shape[0] for matrix in matrices), dtype=np.float32)
-    for_each_plane(partial(_fill, made, array, matrices), len(made))
+    parallel.for_each(partial(_fill, made, array, matrices), len(made))
     return made
 
 
@@ -112,13 +110,6 @@ def plane(array: Floats, matrices: Sequence[Matrix], index: int) -> Floats:
     for source, weight in zip(first.indices[entries], first.data[entries], strict=True):
         mixed += weight * array[source]
     return np.asarray((third @ (second @ mixed).T).T)
-
-
-def for_each_plane(make: Callable[[int], None], count: int) -> None:
-    """Call `make` for every plane, several at once."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        for _ in pool.map(make, range(count)):
-            pass
 
 
 def _fill(made: Floats, array: Floats, matrices: Sequence[Matrix], index: int) -> None:

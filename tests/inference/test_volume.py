@@ -83,7 +83,7 @@ def test_frames_of_a_multi_frame_image_with_a_gap_are_refused() -> None:
         sop_instance_uid=hd.UID(),
         instance_number=1,
     )
-    with pytest.raises(errors.NotAVolume, match="not one regular volume"):
+    with pytest.raises(errors.MissingSlices, match="between frames 3 and 4 one frame is missing"):
         load_volume(source([multi_frame]))
 
 
