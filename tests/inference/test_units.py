@@ -1,5 +1,7 @@
 """Parameters with units: the number reaches the operator, anything else is refused with what was expected."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ LENGTH: TypeAdapter[float] = TypeAdapter(Millimetres)
         (Millimetres, "1e1 mm", 10.0),
     ],
 )
-def test_a_number_with_its_unit_is_read(kind: object, written: str, number: float) -> None:
+def test_a_number_with_its_unit_is_read(kind: Any, written: str, number: float) -> None:
     assert TypeAdapter(kind).validate_python(written) == number
 
 
