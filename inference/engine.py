@@ -9,22 +9,38 @@ import os
 import socket
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Min
+from django.db.models.functions import Coalesce, Greatest
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from dicom_ingest.models import Series
-from inference.models import Job, JobQuerySet
+from dicom_ingest.models import AETitle, Series
+from inference.models import Job, JobQuerySet, PipelineLimits
 
 logger = logging.getLogger(__name__)
 
 State = Job.State
 WORK = "inference.tasks.run_next_job"
 HINTS_PER_SWEEP = 4
+LONGEST_PAUSE_SECONDS = 600.0
+BOUNDLESS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What an attempt left to look at: the end of its process's log, and that process's largest memory, MiB."""
+
+    log: str = ""
+    peak_memory_mb: float | None = None
+
+
+NO_TRACE = Trace()
 
 
 class LeaseLost(Exception):
@@ -40,50 +56,87 @@ def hint() -> None:
 
 
 def claim_next() -> Job | None:
-    """Take the job whose turn it is, or None when nothing waits. Two workers never take the same one."""
+    """Take the job whose turn it is, or None when none may run.
+
+    Two workers never take the same one, and together they never take more of a pipeline than its limits allow.
+    """
+    closed: set[str] = set()
     with transaction.atomic():
-        job = Job.objects.claimable().in_turn().select_for_update(skip_locked=True).first()
-        if job is None:
-            return None
-        job.state = State.RUNNING
-        job.worker = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
-        job.attempts += 1
-        job.started_at = now()
-        job.lease_expires_at = _lease()
-        job.operators.all().delete()
-        job.save(update_fields=["state", "worker", "attempts", "started_at", "lease_expires_at"])
-    return job
+        while True:
+            waiting = Job.objects.claimable().exclude(pipeline__name__in=closed).in_turn().select_related("pipeline")
+            job = waiting.select_for_update(of=("self",), skip_locked=True).first()
+            if job is None:
+                return None
+            if _room(job.pipeline.name, beside=job) > 0:
+                _claim(job)
+                return job
+            closed.add(job.pipeline.name)
 
 
-def renew(job: Job) -> None:
+def claim_together(first: Job) -> list[Job]:
+    """Take those waiting jobs that may run beside `first`, just claimed, in one process.
+
+    They are of the same pipeline in the same version, as many as its limits say. A job that was tried before runs
+    alone, so that what ended a process is known.
+    """
+    if first.attempts > 1:
+        return []
+    with transaction.atomic():
+        limits = PipelineLimits.objects.filter(name=first.pipeline.name).first()
+        more = min((limits.batch_size if limits else 1) - 1, _room(first.pipeline.name, beside=None))
+        if more < 1:
+            return []
+        waiting = Job.objects.claimable().filter(pipeline=first.pipeline, state=State.QUEUED, attempts=0).in_turn()
+        jobs = list(waiting.select_related("pipeline").select_for_update(of=("self",), skip_locked=True)[:more])
+        for job in jobs:
+            _claim(job)
+    return jobs
+
+
+def renew(job: Job, *, log: str = "") -> None:
     """Keep the job for another lease. Raises LeaseLost when it is no longer this worker's."""
-    if not _still_ours(job).update(lease_expires_at=_lease()):
+    if not _still_ours(job).update(lease_expires_at=_lease(), log=log):
         raise LeaseLost(f"Job {job.pk} was taken from {job.worker}.")
 
 
-def succeed(job: Job, store_result: Callable[[], object]) -> None:
+def is_lost(job: Job) -> bool:
+    """Whether the job is no longer this worker's."""
+    return not _still_ours(job).exists()
+
+
+def succeed(job: Job, store_result: Callable[[], object], *, trace: Trace = NO_TRACE) -> None:
     """End the job as succeeded together with its result, or not at all.
 
     Raises LeaseLost when the job is no longer this worker's; then nothing is stored.
     """
     with transaction.atomic():
-        _end(job, State.SUCCEEDED)
+        _end(job, State.SUCCEEDED, trace=trace)
         store_result()
 
 
-def fail(job: Job, reason: str, *, log: str = "") -> None:
+def fail(job: Job, reason: str, *, trace: Trace = NO_TRACE) -> None:
     """End the job as failed, for a reason that another attempt would meet again."""
-    with transaction.atomic():
-        _end(job, State.FAILED, reason=reason, log=log)
+    _end(job, State.FAILED, reason=reason, trace=trace)
 
 
-def give_back(job: Job, reason: str, *, log: str = "") -> None:
-    """Let the job be tried again, or end it as failed when it has no attempt left."""
+def give_back(job: Job, reason: str, *, trace: Trace = NO_TRACE) -> None:
+    """Let the job be tried again after a while, or end it as failed when it has no attempt left.
+
+    The pause doubles from attempt to attempt.
+    """
     if job.attempts >= job.max_attempts:
-        fail(job, f"{reason} It was tried {job.attempts} times.", log=log)
+        fail(job, f"{reason} It was tried {job.attempts} times.", trace=trace)
         return
-    _still_ours(job).update(state=State.QUEUED, reason=reason, log=log, lease_expires_at=None)
-    hint()
+    pause = min(settings.OVERREAD_JOB_BACKOFF_SECONDS * 2 ** (job.attempts - 1), LONGEST_PAUSE_SECONDS)
+    again = now() + timedelta(seconds=pause)
+    _move(job, State.QUEUED, not_before=again, reason=reason, trace=trace)
+
+
+def note(job: Job, trace: Trace) -> None:
+    """Keep what is known of an attempt that was taken from its worker by hand, unless another attempt has begun."""
+    Job.objects.filter(pk=job.pk, worker=job.worker, state=State.CANCELLED).update(
+        log=trace.log, peak_memory_mb=trace.peak_memory_mb
+    )
 
 
 def supersede_older(job: Job) -> None:
@@ -95,8 +148,8 @@ def supersede_older(job: Job) -> None:
 
 
 def cancel(job_id: uuid.UUID) -> bool:
-    """Stop a queued or running job; False when it had already ended. A running one stops after its current step."""
-    cancellable = Job.objects.filter(pk=job_id, state__in=[State.QUEUED, State.RUNNING])
+    """Stop a queued or running job; False when it had already ended. The process of a running one is killed."""
+    cancellable = Job.objects.filter(pk=job_id, state__in=Job.CANCELLABLE)
     ended = cancellable.update(
         state=State.CANCELLED, reason="Cancelled by hand.", finished_at=now(), lease_expires_at=None
     )
@@ -105,8 +158,10 @@ def cancel(job_id: uuid.UUID) -> bool:
 
 def retry(job_id: uuid.UUID) -> bool:
     """Queue a failed or cancelled job again with fresh attempts; False when it was neither."""
-    ended = Job.objects.filter(pk=job_id, state__in=[State.FAILED, State.CANCELLED])
-    queued = ended.update(state=State.QUEUED, attempts=0, reason="", log="", started_at=None, finished_at=None)
+    ended = Job.objects.filter(pk=job_id, state__in=Job.RETRYABLE)
+    queued = ended.update(
+        state=State.QUEUED, attempts=0, reason="", log="", not_before=None, started_at=None, finished_at=None
+    )
     if queued:
         hint()
     return bool(queued)
@@ -129,14 +184,67 @@ def sweep() -> int:
     if exhausted:
         logger.error("%d jobs failed because their workers died on every attempt.", exhausted)
     waiting = Job.objects.claimable().count()
+    _warn_of_long_waits()
     for _ in range(min(waiting, HINTS_PER_SWEEP)):
         hint()
     return waiting
 
 
-def _end(job: Job, state: Job.State, *, reason: str = "", log: str = "") -> None:
-    ended = _still_ours(job).update(state=state, reason=reason, log=log, finished_at=now(), lease_expires_at=None)
-    if not ended:
+def longest_wait() -> timedelta:
+    """For how long the job that waits longest could have run; batch jobs and paused pipelines are not counted."""
+    paused = PipelineLimits.objects.filter(is_paused=True).values("name")
+    waiting = Job.objects.claimable().exclude(priority=AETitle.Priority.BATCH).exclude(pipeline__name__in=paused)
+    due = waiting.aggregate(since=Min(Greatest("created_at", Coalesce("not_before", "created_at"))))["since"]
+    return now() - due if due else timedelta(0)
+
+
+def _warn_of_long_waits() -> None:
+    waited = longest_wait()
+    if waited > timedelta(seconds=settings.OVERREAD_MAX_WAIT_SECONDS):
+        logger.warning(
+            "A job has waited for %.0f s: see that enough workers of the queue gpu run.", waited.total_seconds()
+        )
+
+
+def _room(pipeline: str, *, beside: Job | None) -> int:
+    """How many more jobs of a pipeline may run now, `beside` (whose worker may have died) not counted.
+
+    Until the transaction ends, nobody else takes one of them.
+    """
+    limits = PipelineLimits.objects.select_for_update().filter(name=pipeline).first()
+    if limits is None or (limits.concurrency is None and not limits.is_paused):
+        return BOUNDLESS
+    if limits.is_paused or limits.concurrency is None:
+        return 0
+    running = Job.objects.filter(pipeline__name=pipeline, state=State.RUNNING)
+    return limits.concurrency - running.exclude(pk__in=[beside.pk] if beside else []).count()
+
+
+def _claim(job: Job) -> None:
+    job.state = State.RUNNING
+    job.worker = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+    job.attempts += 1
+    job.started_at = now()
+    job.lease_expires_at = _lease()
+    job.not_before = job.peak_memory_mb = None
+    job.log = ""
+    job.operators.all().delete()
+    job.save(
+        update_fields=[
+            "state", "worker", "attempts", "started_at", "lease_expires_at", "not_before", "peak_memory_mb", "log"
+        ]
+    )  # fmt: skip
+
+
+def _end(job: Job, state: Job.State, *, reason: str = "", trace: Trace) -> None:
+    _move(job, state, reason=reason, finished_at=now(), trace=trace)
+
+
+def _move(job: Job, state: Job.State, *, trace: Trace, **fields: object) -> None:
+    moved = _still_ours(job).update(
+        state=state, lease_expires_at=None, log=trace.log, peak_memory_mb=trace.peak_memory_mb, **fields
+    )
+    if not moved:
         raise LeaseLost(f"Job {job.pk} was taken from {job.worker}.")
 
 

@@ -129,6 +129,10 @@ class ModelRefused(InstallationFault):
     """A model may not be imported, or may not go to the stage that was asked for."""
 
 
+class RanTooLong(InferenceError):
+    """A run was told to stop, because it took longer than its pipeline may."""
+
+
 class PipelineNotFound(InferenceError):
     """No pipeline has that name."""
 

@@ -99,6 +99,8 @@ class Job(models.Model):
         SKIPPED = "skipped", "Skipped"
 
     FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.SUPERSEDED, State.SKIPPED})
+    RETRYABLE = frozenset({State.FAILED, State.CANCELLED})
+    CANCELLABLE = frozenset({State.QUEUED, State.RUNNING})
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     pipeline = models.ForeignKey(PipelineVersion, on_delete=models.PROTECT, related_name="jobs")
@@ -154,11 +156,11 @@ class Job(models.Model):
 
     @property
     def is_retryable(self) -> bool:
-        return self.state in {self.State.FAILED, self.State.CANCELLED}
+        return self.state in self.RETRYABLE
 
     @property
     def is_cancellable(self) -> bool:
-        return self.state in {self.State.QUEUED, self.State.RUNNING}
+        return self.state in self.CANCELLABLE
 
     @property
     def seconds(self) -> float | None:

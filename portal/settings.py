@@ -161,6 +161,17 @@ CELERY_BEAT_SCHEDULE = {
 
 # A job's worker renews its lease this often; a worker that stops doing so loses the job after the lease's length.
 JOB_LEASE_SECONDS = env.float("OVERREAD_JOB_LEASE_SECONDS", default=20.0)
+# Where a pipeline has no limits of its own: a job is told to stop, and then its process is killed. 0 MiB stands for
+# four fifths of the machine's memory.
+OVERREAD_JOB_SOFT_SECONDS = env.float("OVERREAD_JOB_SOFT_SECONDS", default=3000.0)
+OVERREAD_JOB_HARD_SECONDS = env.float("OVERREAD_JOB_HARD_SECONDS", default=3600.0)
+OVERREAD_JOB_MEMORY_MB = env.int("OVERREAD_JOB_MEMORY_MB", default=0)
+# The pause after a passing fault; it doubles with each attempt.
+OVERREAD_JOB_BACKOFF_SECONDS = env.float("OVERREAD_JOB_BACKOFF_SECONDS", default=10.0)
+# The sweeper warns when a job that could run has waited for so long.
+OVERREAD_MAX_WAIT_SECONDS = env.float("OVERREAD_MAX_WAIT_SECONDS", default=900.0)
+# Threads on the CPU of each job; 0 shares the cores out between the machine's workers.
+OVERREAD_GPU_THREADS = env.int("OVERREAD_GPU_THREADS", default=0)
 
 STATIC_URL = "/static/"
 STATIC_ROOT = env.str("OVERREAD_STATIC_ROOT", default=None)

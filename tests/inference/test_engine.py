@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils.timezone import now
+from pytest_django import Settings
 
 from inference import engine
 from inference.models import Job, OperatorRun, Result
@@ -16,6 +17,14 @@ pytestmark = pytest.mark.django_db
 def lapse(job: Job) -> None:
     """Let the job's lease run out, as when its worker was killed."""
     Job.objects.filter(pk=job.pk).update(lease_expires_at=now() - timedelta(seconds=1))
+
+
+def pass_the_pause() -> timedelta:
+    """Let the time pass that a job has to wait before its next attempt; return how long it was."""
+    job = Job.objects.get()
+    assert job.not_before is not None
+    Job.objects.update(not_before=now())
+    return job.not_before - now()
 
 
 def claimed() -> Job:
@@ -100,10 +109,32 @@ def test_a_passing_fault_is_tried_again_until_no_attempt_is_left(make_job: MakeJ
     engine.give_back(claimed(), "The disk was full.")
     assert Job.objects.get().state == Job.State.QUEUED
 
+    pass_the_pause()
     engine.give_back(claimed(), "The disk was full.")
     job = Job.objects.get()
     assert job.state == Job.State.FAILED
     assert job.reason == "The disk was full. It was tried 2 times."
+
+
+def test_the_pause_before_another_attempt_doubles(make_job: MakeJob, settings: Settings) -> None:
+    settings.OVERREAD_JOB_BACKOFF_SECONDS = 10.0
+    make_job(max_attempts=4)
+    pauses = []
+    for _ in range(3):
+        engine.give_back(claimed(), "The server was gone.")
+        assert engine.claim_next() is None
+        pauses.append(pass_the_pause().total_seconds())
+
+    assert [round(pause, -1) for pause in pauses] == [10, 20, 40]
+
+
+def test_a_permanent_fault_is_not_tried_again(make_job: MakeJob) -> None:
+    make_job(max_attempts=3)
+    engine.fail(claimed(), "The exam has no slices.")
+
+    job = Job.objects.get()
+    assert (job.state, job.attempts, job.reason) == (Job.State.FAILED, 1, "The exam has no slices.")
+    assert engine.claim_next() is None
 
 
 def test_a_result_that_cannot_be_stored_leaves_the_job_running(make_job: MakeJob) -> None:
