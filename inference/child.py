@@ -58,6 +58,7 @@ class _Child:
             self._send(Ready())
             if not self.worker.poll(IDLE_SECONDS):
                 _import_framework()
+            gc.freeze()  # nothing that is here for good need be looked at between jobs
             while True:
                 self._obey(protocol.receive_in_child(self.worker))
         if self.running:

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from django.conf import settings
+from pydantic import ValidationError
 
 from inference import devices, protocol
 from inference.devices import Device
@@ -117,6 +118,9 @@ class Child:
                 message = protocol.receive_in_worker(self.connection)
             except (EOFError, OSError):
                 raise self._death() from None
+            except ValidationError as fault:
+                self.kill()
+                raise ChildDied(f"Its process said what nobody understands: {fault}", is_permanent=True) from fault
             if isinstance(message, Ready):
                 self.is_ready = True
             else:

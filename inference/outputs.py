@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +83,7 @@ def _measured(wanted: MeasurementOutput, found: Measurement, pipeline: Pipeline)
             f'Measurement "{wanted.name}" is defined in {wanted.unit}, but its operator measures in {found.unit}. '
             "Correct the unit in the pipeline's definition."
         )
+    _check_finite([found.value], f'measurement "{wanted.name}"')
     labels = {segment.number: segment.label for segment in pipeline.outputs.segments}
     return MeasuredValue(
         name=wanted.name,
@@ -100,12 +102,15 @@ def _boxes(pipeline: Pipeline, values: Mapping[str, Any]) -> Iterator[Box]:
             _check_named(box.region, wanted.regions, f"the boxes of step {wanted.step}")
             for finding in box.probabilities:
                 _check_named(finding, wanted.findings, f"the boxes of step {wanted.step}")
+            numbers = (*box.probabilities.values(), box.top, box.left, box.bottom, box.right)
+            _check_finite(numbers, f"the boxes of step {wanted.step}")
             yield box
 
 
 def _classified(wanted: ClassificationOutput, found: Classification) -> ClassifiedValue:
     for label in found.probabilities:
         _check_named(label, wanted.classes, f'classification "{wanted.name}"')
+    _check_finite(found.probabilities.values(), f'classification "{wanted.name}"')
     return ClassifiedValue(wanted.name, found.label, dict(found.probabilities), found.sop_instance_uids)
 
 
@@ -113,4 +118,11 @@ def _check_named(label: str, named: Mapping[str, Code], where: str) -> None:
     if label not in named:
         raise OperatorContractBroken(
             f'The definition gives no code for "{label}" in {where}; it names {", ".join(named)}. Add it there.'
+        )
+
+
+def _check_finite(numbers: Iterable[float], where: str) -> None:
+    if not all(map(math.isfinite, numbers)):
+        raise OperatorContractBroken(
+            f"There are values that are no numbers (NaN or infinite) in {where}. The model or an operator is at fault."
         )

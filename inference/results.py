@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pydicom
 from django.conf import settings
 
 from dicom_ingest import indexer
+from dicom_ingest import store as ingest_store
 from inference.execution import ObjectFile, Report
 from inference.models import Finding, Job, Measurement, Result, ResultObject
 
@@ -17,8 +20,17 @@ from inference.models import Finding, Job, Measurement, Result, ResultObject
 def store(job: Job, report: Report) -> Result:
     """Keep what `job` made: numbers, findings, and its files, which leave the folder that the run wrote them to.
 
-    Belongs in the transaction that ends the job. Raises `indexer.NotFiled` when a DICOM object cannot be filed.
+    Belongs in the transaction that ends the job. Raises `indexer.NotFiled` when a DICOM object cannot be filed, or
+    OSError; then no file is left of it either, provided that the transaction is rolled back.
     """
+    try:
+        return _store(job, report)
+    except BaseException:
+        _remove_files(job, report)
+        raise
+
+
+def _store(job: Job, report: Report) -> Result:
     result = Result.objects.create(
         job=job, exam=job.exam, is_urgent=report.is_urgent, notes="\n".join(dict.fromkeys(report.notes))
     )
@@ -34,7 +46,7 @@ def store(job: Job, report: Report) -> Result:
 
 def folder_of(result: Result) -> Path:
     """Where the files of a result lie that are not DICOM."""
-    return Path(settings.OVERREAD_STORE) / "results" / str(result.pk)
+    return _folder(result.job_id)
 
 
 def _measurements(result: Result, report: Report) -> Iterator[Measurement]:
@@ -85,16 +97,33 @@ def _keep(result: Result, file: ObjectFile) -> ResultObject:
         description=file.description,
     )
     if file.kind == "nifti":
-        written.path = str(_move(file.path, folder_of(result)).relative_to(settings.OVERREAD_STORE))
+        written.path = str(_link(file.path, folder_of(result)).relative_to(settings.OVERREAD_STORE))
     else:
         written.series = indexer.file_derived(pydicom.dcmread(file.path), exam=result.exam).series
     written.save()
     return written
 
 
-def _move(file: Path, folder: Path) -> Path:
+def _remove_files(job: Job, report: Report) -> None:
+    """Remove what may lie in the store already of a result that could not be stored. Its UIDs are its job's alone."""
+    for file in report.files:
+        if file.kind != "nifti":
+            uid = pydicom.dcmread(file.path, stop_before_pixels=True).SeriesInstanceUID
+            shutil.rmtree(ingest_store.series_folder(job.exam.study_instance_uid, uid), ignore_errors=True)
+    shutil.rmtree(_folder(job.pk), ignore_errors=True)
+
+
+def _folder(job_id: UUID) -> Path:
+    return Path(settings.OVERREAD_STORE) / "results" / str(job_id)
+
+
+def _link(file: Path, folder: Path) -> Path:
+    """Have the file in `folder` as well; it stays where it is, for another attempt to store it."""
     folder.mkdir(parents=True, exist_ok=True)
-    return file.replace(folder / file.name)
+    kept = folder / file.name
+    kept.unlink(missing_ok=True)
+    kept.hardlink_to(file)
+    return kept
 
 
 def _sha256(file: Path) -> str:

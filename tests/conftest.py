@@ -14,7 +14,7 @@ from portal.access import Role
 from portal.models import User
 from studies.models import Membership, Study
 
-pytest_plugins = ["tests.demonstration"]
+pytest_plugins = ["tests.demonstration", "tests.acting"]
 PASSWORD = "a-password-of-tests"
 
 

@@ -13,6 +13,7 @@ from inference.operators import (
     networks,
     suv,
 )
+from inference.operators.plugins import load
 
 __all__ = [
     "components",
@@ -27,3 +28,5 @@ __all__ = [
     "networks",
     "suv",
 ]
+
+load()
