@@ -185,17 +185,16 @@ class Supervision:
     def _record(self, run: _Run, timing: OperatorTiming) -> None:
         self._peak = max(self._peak, timing.peak_bytes)
         engine.renew(run.job, log=self._trace.log)
-        OperatorRun.objects.update_or_create(
+        entry = OperatorRun(
             job=run.job,
             position=run.steps + 1,
-            defaults={
-                "step": timing.step,
-                "operator": timing.operator,
-                "started": timing.started,
-                "seconds": timing.seconds,
-                "peak_memory_mb": timing.peak_bytes / BYTES_PER_MIB,
-            },
+            step=timing.step,
+            operator=timing.operator,
+            started=timing.started,
+            seconds=timing.seconds,
+            peak_memory_mb=timing.peak_bytes / BYTES_PER_MIB,
         )
+        OperatorRun.objects.bulk_create([entry], ignore_conflicts=True)
         run.steps += 1
 
     def _ask(self) -> None:
