@@ -158,7 +158,18 @@ def test_a_file_that_is_not_dicom_is_kept_beside_the_store_with_its_hash(
     assert (store / kept.path).read_bytes() == b"labels"
     assert kept.sha256 == hashlib.sha256(b"labels").hexdigest()
     assert kept.series is None
-    assert not file.exists()
+    assert file.exists()  # for another attempt, should the transaction fail
+
+
+def test_of_a_result_that_cannot_be_stored_no_file_is_kept(make_job: MakeJob, tmp_path: Path, store: Path) -> None:
+    file = tmp_path / "labels.nii.gz"
+    file.write_bytes(b"labels")
+    store.mkdir()
+    lost = ObjectFile(kind="nifti", path=tmp_path / "lost.nii.gz", description="Lost")
+    report = REPORT.model_copy(update={"files": (ObjectFile(kind="nifti", path=file, description="Labels"), lost)})
+    with pytest.raises(FileNotFoundError):
+        results.store(make_job(), report)
+    assert [path for path in store.rglob("*") if path.is_file()] == []
 
 
 def test_a_rerun_is_never_the_current_result(
