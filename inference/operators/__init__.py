@@ -1,9 +1,11 @@
 """The operators that pipelines are made of; importing this package registers all of them."""
 
 from inference.operators import (
+    baseline,
     components,
     crops,
     deepbet,
+    diameters,
     grids,
     intensity,
     loading,
@@ -16,9 +18,11 @@ from inference.operators import (
 from inference.operators.plugins import load
 
 __all__ = [
+    "baseline",
     "components",
     "crops",
     "deepbet",
+    "diameters",
     "grids",
     "intensity",
     "loading",
