@@ -24,7 +24,8 @@ def history(*values: float, name: str = "Lesion volume", unit: str = "ml") -> Hi
 def test_change_is_in_percent_of_the_chosen_baseline(baseline: Baseline, expected: float) -> None:
     current = Measurement(15.0, "ml")
     found = change_against_baseline(current, history(20, 10, 12), measurement="Lesion volume", baseline=baseline)
-    assert (found.value, found.unit) == (pytest.approx(expected), "%")
+    assert found.value == pytest.approx(expected)
+    assert found.unit == "%"
 
 
 def test_an_exam_that_lacks_the_measurement_is_no_baseline() -> None:
