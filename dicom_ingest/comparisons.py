@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydicom.datadict import dictionary_VM, dictionary_VR, tag_for_keyword
 
 from dicom_ingest.expression_text import Attribute, Token, attributes
-from dicom_ingest.headers import COUNTED, COUNTED_OF_EXAM, DECIMALS, INTEGERS
+from dicom_ingest.headers import COUNTED, COUNTED_OF_EXAM, DECIMALS, DERIVED, INTEGERS
 
 _EQUALITIES = frozenset({"==", "!="})
 _LITERALS = frozenset({"text", "number"})
@@ -82,6 +82,8 @@ def _kind(keyword: str) -> str | None:
     tag = tag_for_keyword(keyword)
     if keyword in _COUNTS:
         return "number"
+    if keyword in DERIVED:
+        return "text"
     if tag is None or dictionary_VR(tag) == "SQ":
         return None
     vrs = set(dictionary_VR(tag).split(" or "))

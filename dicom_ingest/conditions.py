@@ -18,7 +18,7 @@ from pydicom.datadict import keyword_dict, tag_for_keyword
 from dicom_ingest import expression_text
 from dicom_ingest.comparisons import check_comparisons
 from dicom_ingest.expression_text import SCOPES
-from dicom_ingest.headers import COUNTED, COUNTED_OF_EXAM, EXAM_KEYWORDS, is_identifying
+from dicom_ingest.headers import COUNTED_OF_EXAM, EXAM_KEYWORDS, OF_SERIES, is_identifying
 
 SELECTION = ("exam", "series")
 """What a pipeline's conditions may ask of."""
@@ -124,7 +124,7 @@ def _check_keyword(scope: str, keyword: str) -> None:
     if scope == "exam" and keyword not in EXAM_KEYWORDS:
         known = ", ".join(sorted(EXAM_KEYWORDS))
         raise ValueError(f"an exam has no {keyword}{_suggestion(keyword, EXAM_KEYWORDS)}; it has {known}")
-    if scope == "instance" and keyword in COUNTED:
+    if scope == "instance" and keyword in OF_SERIES:
         raise ValueError(f"an instance has no {keyword}; write series.{keyword}")
     if scope != "exam" and keyword in COUNTED_OF_EXAM:
         raise ValueError(f"{scope}.{keyword} is not known; write exam.{keyword}")
@@ -133,8 +133,8 @@ def _check_keyword(scope: str, keyword: str) -> None:
 def _check_dicom_keyword(keyword: str) -> None:
     if is_identifying(keyword):
         raise ValueError(f"{keyword} identifies a person; conditions may not use it")
-    if keyword not in COUNTED | COUNTED_OF_EXAM and tag_for_keyword(keyword) is None:
-        raise ValueError(f'"{keyword}" is not a DICOM keyword{_suggestion(keyword, [*keyword_dict, *COUNTED])}')
+    if keyword not in OF_SERIES | COUNTED_OF_EXAM and tag_for_keyword(keyword) is None:
+        raise ValueError(f'"{keyword}" is not a DICOM keyword{_suggestion(keyword, [*keyword_dict, *OF_SERIES])}')
 
 
 def _suggestion(keyword: str, among: list[str] | frozenset[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +31,9 @@ EXAM_KEYWORDS = frozenset(
 )
 COUNTED = frozenset({"NumberOfInstances"})
 """Attributes of a series that Overread counts and that are no DICOM keywords."""
+DERIVED = frozenset({"ImagePlane"})
+"""The same that Overread tells from other attributes; texts."""
+OF_SERIES = COUNTED | DERIVED
 COUNTED_OF_EXAM = frozenset({"NumberOfSeries"})
 """The same of an exam."""
 
@@ -48,13 +52,20 @@ _IDENTIFYING = frozenset(
     }
 )
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+PLANES = ("sagittal", "coronal", "axial")
+"""The plane whose normal runs along x, y and z of the patient's coordinate system (LPS)."""
+NEAR_PLANE = math.cos(math.radians(30))
+PER_FRAME = "PerFrameFunctionalGroupsSequence"
 INTEGERS = frozenset({"IS", "SL", "SS", "SV", "UL", "US", "UV"})
 DECIMALS = frozenset({"DS", "FD", "FL"})
 
 
 @dataclass(frozen=True)
 class SeriesHeader:
-    """One series: its first instance's attributes by DICOM keyword, and `NumberOfInstances`.
+    """One series: its first instance's attributes by DICOM keyword, `NumberOfInstances` and `ImagePlane`.
+
+    ImagePlane: `axial`, `coronal` or `sagittal` when the image's normal lies within 30 degrees of that plane's, else
+    `oblique`; absent where the image has no orientation.
 
     Numbers are numbers. Attributes that may hold several values are lists, even when they hold one.
     Empty, binary and identifying attributes are absent.
@@ -65,8 +76,8 @@ class SeriesHeader:
 
     @property
     def of_instance(self) -> dict[str, object]:
-        """The first instance's own attributes, without what Overread counts of the series."""
-        return {keyword: value for keyword, value in self.values.items() if keyword not in COUNTED}
+        """The first instance's own attributes, without what Overread says of the series."""
+        return {keyword: value for keyword, value in self.values.items() if keyword not in OF_SERIES}
 
     @property
     def label(self) -> str:
@@ -90,7 +101,9 @@ def series_header(first_instance: Mapping[str, Any], *, number_of_instances: int
     """The header of a series from the DICOM JSON (PS3.18 F.2) of its first instance."""
     values = _values(first_instance)
     uid = str(values["SeriesInstanceUID"])
-    return SeriesHeader(uid, {**values, "NumberOfInstances": number_of_instances})
+    plane = _plane(values)
+    derived = {} if plane is None else {"ImagePlane": plane}
+    return SeriesHeader(uid, {**values, **derived, "NumberOfInstances": number_of_instances})
 
 
 def series_header_of_dataset(first_instance: Dataset, *, number_of_instances: int) -> SeriesHeader:
@@ -107,6 +120,34 @@ def exam_header(series: Sequence[SeriesHeader]) -> dict[str, object]:
         "ModalitiesInStudy": modalities,
         "NumberOfSeries": len(series),
     }
+
+
+def _plane(values: Mapping[str, object]) -> str | None:
+    cosines = _orientation(values)
+    if cosines is None:
+        return None
+    (a, b, c), (d, e, f) = cosines[:3], cosines[3:]
+    normal = (b * f - c * e, c * d - a * f, a * e - b * d)
+    length = math.hypot(*normal)
+    if length == 0:
+        return None
+    across = max(range(3), key=lambda axis: abs(normal[axis]))
+    return PLANES[across] if abs(normal[across]) / length >= NEAR_PLANE else "oblique"
+
+
+def _orientation(values: Mapping[str, object]) -> list[float] | None:
+    """Direction cosines of rows and columns, of the image or of the first frame that tells them."""
+    for place in (values, *_groups(values, "SharedFunctionalGroupsSequence"), *_groups(values, PER_FRAME)):
+        for holder in (place, *_groups(place, "PlaneOrientationSequence")):
+            cosines = holder.get("ImageOrientationPatient")
+            if isinstance(cosines, list) and len(cosines) == 6:
+                return cosines
+    return None
+
+
+def _groups(values: Mapping[str, object], keyword: str) -> list[Mapping[str, object]]:
+    items = values.get(keyword)
+    return items if isinstance(items, list) else []
 
 
 def _agreed(keyword: str, series: Sequence[SeriesHeader]) -> object | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
@@ -10,11 +12,12 @@ import pydicom
 import pytest
 from pydicom import Dataset
 
+from dicom_ingest import conditions as dicom_conditions
 from dicom_ingest.headers import SeriesHeader, exam_header, series_header, series_header_of_dataset
 from inference import pipeline
 from inference.schema import InputSection
 from inference.selection import Selection, select_series
-from tests.inference.series import mr_series, numbered_voxels
+from tests.inference.series import AXIAL, CORONAL, SAGITTAL, mr_series, numbered_voxels
 
 MR_OF_20 = [
     {"when": 'series.Modality == "MR"', "otherwise": "The series is not MR"},
@@ -190,3 +193,77 @@ def test_brain_extraction_says_why_it_leaves_others(values: dict[str, Any], reas
     selection = brain_extraction_takes(**values)
     assert selection.series_instance_uid is None
     assert reason in selection.reason
+
+
+PLANE_OF = {"axial": AXIAL, "coronal": CORONAL, "sagittal": SAGITTAL}
+
+
+def oriented(number: int, orientation: Sequence[float]) -> SeriesHeader:
+    first = mr_series(numbered_voxels(), orientation=orientation, series_number=number)[0]
+    return series_header_of_dataset(first, number_of_instances=100)
+
+
+@pytest.mark.parametrize("plane", PLANE_OF)
+def test_the_plane_of_a_series_is_told_and_may_be_asked_for(plane: str) -> None:
+    given = [oriented(number, orientation) for number, orientation in enumerate(PLANE_OF.values(), start=1)]
+    selection = select(
+        *given, conditions=[{"when": f'series.ImagePlane == "{plane}"', "otherwise": f"It is not {plane}"}]
+    )
+    assert selection.series_instance_uid == given[[*PLANE_OF].index(plane)].series_instance_uid
+    assert f'It is not {plane} (series.ImagePlane is "' in " ".join(str(one.reason) for one in selection.verdicts)
+
+
+@pytest.mark.parametrize(("degrees", "plane"), [(0, "axial"), (25, "axial"), (45, "oblique"), (65, "coronal")])
+def test_a_plane_tilted_further_than_30_degrees_is_oblique(degrees: float, plane: str) -> None:
+    angle = math.radians(degrees)
+    assert oriented(1, (1, 0, 0, 0, math.cos(angle), math.sin(angle))).values["ImagePlane"] == plane
+
+
+def test_an_enhanced_images_plane_is_that_of_its_frames_and_a_picture_has_none() -> None:
+    first = mr_series(numbered_voxels(), orientation=CORONAL)[0]
+    orientation, shared = Dataset(), Dataset()
+    orientation.ImageOrientationPatient = first.ImageOrientationPatient
+    shared.PlaneOrientationSequence = [orientation]
+    first.SharedFunctionalGroupsSequence = [shared]
+    del first.ImageOrientationPatient
+    assert series_header_of_dataset(first, number_of_instances=1).values["ImagePlane"] == "coronal"
+    del first.SharedFunctionalGroupsSequence
+    without = series_header_of_dataset(first, number_of_instances=1)
+    assert "ImagePlane" not in without.values
+    refused = select(without, conditions=[{"when": 'series.ImagePlane == "axial"', "otherwise": "It is not axial"}])
+    assert "It is not axial (the series lacks ImagePlane)" in refused.reason
+
+
+def test_the_plane_is_a_text_of_the_series_alone() -> None:
+    for wrong, reason in {
+        "series.ImagePlane == 3": "series.ImagePlane is a text",
+        'instance.ImagePlane == "axial"': "an instance has no ImagePlane; write series.ImagePlane",
+        'series.ImagePlain == "axial"': "did you mean ImagePlane",
+    }.items():
+        with pytest.raises(ValueError, match=reason):
+            dicom_conditions.check(wrong, dicom_conditions.ROUTING)
+
+
+def test_ranges_alternatives_and_a_preferred_plane_choose_together() -> None:
+    conditions = [
+        {"when": "series.SliceThickness >= 0.5 && series.SliceThickness <= 1.5", "otherwise": "Not 0.5 to 1.5 mm"},
+        {
+            "when": 'series.ImagePlane == "axial" || series.ImagePlane == "coronal"',
+            "otherwise": "Neither axial nor coronal",
+        },
+    ]
+    prefer = [
+        {"take": "highest", "by": 'series.ImagePlane == "axial" ? 1 : 0'},
+        {"take": "lowest", "by": "series.SliceThickness"},
+    ]
+    given = [
+        header(1, SliceThickness=0.6, ImagePlane="coronal"),
+        header(2, SliceThickness=1.4, ImagePlane="axial"),
+        header(3, SliceThickness=1.0, ImagePlane="axial"),
+        header(4, SliceThickness=0.4, ImagePlane="axial"),
+        header(5, SliceThickness=1.0, ImagePlane="sagittal"),
+    ]
+    selection = select(*given, conditions=conditions, prefer=prefer)
+    assert selection.series_instance_uid == "1.2.3"
+    assert [verdict.is_eligible for verdict in selection.verdicts] == [True, True, True, False, False]
+    assert selection.verdicts[3].reason == "Not 0.5 to 1.5 mm (series.SliceThickness is 0.4)"
