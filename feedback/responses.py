@@ -82,15 +82,21 @@ def visible_responses(user: Viewer) -> QuerySet[Response]:
 
 
 def visible_results(user: Viewer) -> QuerySet[Result]:
-    """The results of the exams that `user` may see."""
-    return Result.objects.filter(exam__in=Exam.objects.visible_to(user)).select_related("exam", "job__pipeline")
+    """The results of the exams that `user` may see. That of a rerun has no page: it counts for nobody."""
+    shown = Result.objects.filter(exam__in=Exam.objects.visible_to(user), job__rerun_of=None)
+    return shown.select_related("exam", "job__pipeline")
 
 
 def waiting_results(user: User) -> QuerySet[Result]:
-    """Current results that `user` may give feedback on and has not, those that wait longest first."""
+    """Current results that `user` may give feedback on and has not: urgent ones first, then the longest wait."""
     readable = Exam.objects.visible_to(user, Capability.GIVE_FEEDBACK)
     answered = Response.objects.filter(author=user).values("result")
-    return Result.objects.current().filter(exam__in=readable).exclude(pk__in=answered).order_by("created_at", "pk")
+    return (
+        Result.objects.current()
+        .filter(exam__in=readable)
+        .exclude(pk__in=answered)
+        .order_by("-is_urgent", "created_at", "pk")
+    )
 
 
 def current_version_of(result: Result) -> Result | None:

@@ -1,123 +1,51 @@
-"""Jobs and results over REST, read-only, limited to exams that the caller may see."""
+"""Jobs, results and pipelines over REST, limited to exams that the caller may see."""
 
-import django_filters
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers, viewsets
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view, inline_serializer
+from rest_framework import serializers, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
-from dicom_ingest.models import Exam
-from inference.models import Job, Measurement, OperatorRun, PipelineVersion, Result
+from inference import downloads, engine, rerun
+from inference.filters import JobFilter, ResultFilter
+from inference.models import Job, PipelineLimits, PipelineVersion, Result
+from inference.serializers import JobSerializer, PipelineVersionSerializer, ResultSerializer
+from inference.visibility import listed_jobs, listed_results, may
+from portal.access import Capability, holds
 
-
-class ExamFilter(django_filters.FilterSet):
-    """`?exam=` takes the exam's StudyInstanceUID."""
-
-    exam = django_filters.CharFilter(field_name="exam__study_instance_uid", label="StudyInstanceUID of the exam")
-
-
-class JobFilter(ExamFilter):
-    state = django_filters.ChoiceFilter(choices=Job.State.choices)
-
-    class Meta:
-        model = Job
-        fields = ["exam", "state"]
+ZIP = {(200, "application/zip"): OpenApiTypes.BINARY}
+REFUSAL = OpenApiResponse(
+    inline_serializer("JobRefusal", {"detail": serializers.CharField()}), description="Its state does not allow it."
+)
 
 
-class ResultFilter(ExamFilter):
-    class Meta:
-        model = Result
-        fields = ["exam", "job"]
+class NotInThatState(APIException):
+    """The job's state does not allow what was asked."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
 
 
-class PipelineSerializer(serializers.ModelSerializer[PipelineVersion]):
-    class Meta:
-        model = PipelineVersion
-        fields = ["name", "version", "digest", "title"]
+class ViewsJobs(BasePermission):
+    """Those who see the jobs' page."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return holds(request.user, Capability.VIEW_JOBS)
 
 
-class OperatorRunSerializer(serializers.ModelSerializer[OperatorRun]):
-    class Meta:
-        model = OperatorRun
-        fields = ["step", "operator", "seconds", "peak_memory_mb"]
-
-
-class JobSerializer(serializers.ModelSerializer[Job]):
-    exam = serializers.CharField(source="exam.study_instance_uid", help_text="StudyInstanceUID")
-    pipeline = PipelineSerializer()
-    input_series_uid = serializers.CharField(source="input_series.series_instance_uid", default=None)
-    operators = OperatorRunSerializer(many=True)
-    result = serializers.PrimaryKeyRelatedField[Result](read_only=True, default=None)
-
-    class Meta:
-        model = Job
-        fields = [
-            "id",
-            "exam",
-            "pipeline",
-            "input_series_uid",
-            "selection",
-            "state",
-            "reason",
-            "attempts",
-            "max_attempts",
-            "created_at",
-            "started_at",
-            "finished_at",
-            "seconds",
-            "operators",
-            "superseded_by",
-            "result",
-        ]
-
-
-class MeasurementSerializer(serializers.ModelSerializer[Measurement]):
-    class Meta:
-        model = Measurement
-        fields = ["name", "value", "unit"]
-
-
-class ResultSerializer(serializers.ModelSerializer[Result]):
-    exam = serializers.CharField(source="exam.study_instance_uid", help_text="StudyInstanceUID")
-    state = serializers.ChoiceField(source="job.state", choices=Job.State.choices)
-    pipeline = serializers.CharField(source="job.pipeline.name")
-    pipeline_version = serializers.CharField(source="job.pipeline.version")
-    pipeline_digest = serializers.CharField(source="job.pipeline.digest")
-    model_digest = serializers.SerializerMethodField(help_text="SHA-256 of the pipeline's first model")
-    model_digests = serializers.SerializerMethodField(help_text="SHA-256 by model name and version")
-    seconds = serializers.FloatField(source="job.seconds")
-    timings = OperatorRunSerializer(source="job.operators", many=True)
-    measurements = MeasurementSerializer(many=True)
-    segmentation_series_uid = serializers.CharField(source="segmentation.series_instance_uid", default=None)
-
-    class Meta:
-        model = Result
-        fields = [
-            "id",
-            "exam",
-            "job",
-            "state",
-            "pipeline",
-            "pipeline_version",
-            "pipeline_digest",
-            "model_digest",
-            "model_digests",
-            "seconds",
-            "timings",
-            "measurements",
-            "segmentation_series_uid",
-            "created_at",
-        ]
-
-    @extend_schema_field(serializers.CharField(allow_null=True))
-    def get_model_digest(self, result: Result) -> str | None:
-        return next((model.digest for model in result.job.pipeline.registered_models.all()), None)
-
-    @extend_schema_field(serializers.DictField(child=serializers.CharField()))
-    def get_model_digests(self, result: Result) -> dict[str, str]:
-        return {str(model): model.digest for model in result.job.pipeline.registered_models.all()}
-
-
+@extend_schema_view(list=extend_schema(summary="Jobs, newest first"), retrieve=extend_schema(summary="One job"))
 class JobViewSet(viewsets.ReadOnlyModelViewSet[Job]):
     """Jobs: what was run on which exam, how it ended, and why."""
 
@@ -127,15 +55,74 @@ class JobViewSet(viewsets.ReadOnlyModelViewSet[Job]):
     request: Request
 
     def get_queryset(self) -> QuerySet[Job]:
-        return (
-            Job.objects.filter(exam__in=Exam.objects.visible_to(self.request.user))
-            .select_related("exam", "pipeline", "input_series", "result")
-            .prefetch_related("operators")
-        )
+        related = listed_jobs(self.request.user).select_related("exam", "pipeline", "input_series", "result")
+        return related.defer("log").prefetch_related("operators")
+
+    @extend_schema(
+        summary="Queue a failed or cancelled job again", request=None, responses={200: JobSerializer, 409: REFUSAL}
+    )
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """For those who manage the study's jobs."""
+        return self._change(engine.retry, "It has neither failed nor been cancelled, so it is not queued again.")
+
+    @extend_schema(summary="Cancel a queued or running job", request=None, responses={200: JobSerializer, 409: REFUSAL})
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """For those who manage the study's jobs. A running one stops after its current step."""
+        return self._change(engine.cancel, "It had already ended, so there is nothing to cancel.")
+
+    @extend_schema(summary="Run a job again to compare", request=None, responses={201: JobSerializer, 409: REFUSAL})
+    @action(detail=True, methods=["post"])
+    def rerun(self, request: Request, pk: str) -> Response:
+        """For those who manage the study's jobs. The answer is the new job; its `comparison` comes when it has run."""
+        first = self._allowed(Capability.MANAGE_JOBS)
+        try:
+            queued = rerun.queue_rerun(first)
+        except rerun.NotRerunnable as fault:
+            raise NotInThatState(str(fault)) from fault
+        return Response(self.get_serializer(queued).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(summary="The job's log", responses={(200, "text/plain"): OpenApiTypes.STR})
+    @action(detail=True)
+    def log(self, request: Request, pk: str) -> HttpResponse:
+        """For those who see the jobs' page."""
+        return HttpResponse(self._allowed(Capability.VIEW_JOBS).log, content_type="text/plain; charset=utf-8")
+
+    @extend_schema(summary="The DICOM files that the job read, as a zip", responses=ZIP)
+    @action(detail=True)
+    def inputs(self, request: Request, pk: str) -> StreamingHttpResponse:
+        """For those who may download files of the study's exams."""
+        return self._download("inputs")
+
+    @extend_schema(summary="What the job made, as a zip", responses=ZIP)
+    @action(detail=True)
+    def outputs(self, request: Request, pk: str) -> StreamingHttpResponse:
+        """DICOM objects, other files, and `results.json`. For those who may download files of the study's exams."""
+        return self._download("outputs")
+
+    def _allowed(self, capability: Capability) -> Job:
+        job: Job = self.get_object()
+        if not may(self.request.user, capability, job):
+            self.permission_denied(self.request, message="No role of yours lets you do this with this exam's jobs.")
+        return job
+
+    def _change(self, change: Callable[[UUID], bool], otherwise: str) -> Response:
+        if not change(self._allowed(Capability.MANAGE_JOBS).pk):
+            raise NotInThatState(otherwise)
+        return Response(self.get_serializer(self.get_object()).data)
+
+    def _download(self, part: downloads.Part) -> StreamingHttpResponse:
+        job = self._allowed(Capability.EXPORT_FILES)
+        try:
+            return downloads.response(job, part)
+        except downloads.NothingThere as fault:
+            raise Http404(str(fault)) from fault
 
 
+@extend_schema_view(list=extend_schema(summary="Results, newest first"), retrieve=extend_schema(summary="One result"))
 class ResultViewSet(viewsets.ReadOnlyModelViewSet[Result]):
-    """Results: what a job measured, and the series of its segmentation."""
+    """Results: what a job measured and found, the files of it, and how far other pipelines agree."""
 
     serializer_class = ResultSerializer
     filterset_class = ResultFilter
@@ -143,8 +130,34 @@ class ResultViewSet(viewsets.ReadOnlyModelViewSet[Result]):
     request: Request
 
     def get_queryset(self) -> QuerySet[Result]:
-        return (
-            Result.objects.filter(exam__in=Exam.objects.visible_to(self.request.user))
-            .select_related("exam", "job__pipeline", "segmentation")
-            .prefetch_related("job__operators", "job__pipeline__registered_models", "measurements")
+        related = listed_results(self.request.user).select_related("exam", "job__pipeline", "segmentation")
+        return related.prefetch_related(
+            "job__operators",
+            "job__pipeline__registered_models",
+            "measurements",
+            "findings",
+            "files__series",
+            "agreements_as_first",
+            "agreements_as_second",
         )
+
+
+@extend_schema_view(
+    list=extend_schema(summary="Versions of pipelines that were run, by name, newest first"),
+    retrieve=extend_schema(summary="One version of a pipeline"),
+)
+class PipelineViewSet(viewsets.ReadOnlyModelViewSet[PipelineVersion]):
+    """Pipelines with their digests, models and limits, for those who see the jobs' page."""
+
+    serializer_class = PipelineVersionSerializer
+    permission_classes = [ViewsJobs]
+    filterset_fields = ["name", "version", "digest"]
+    queryset = PipelineVersion.objects.prefetch_related("registered_models").order_by("name", "-created_at")
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        limits = {} if getattr(self, "swagger_fake_view", False) else _limits()
+        return {**super().get_serializer_context(), "limits": limits}
+
+
+def _limits() -> dict[str, PipelineLimits]:
+    return {limits.name: limits for limits in PipelineLimits.objects.all()}

@@ -55,6 +55,11 @@ class PipelineVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.name} {self.version} ({self.digest[:12]})"
 
+    @property
+    def is_demonstration(self) -> bool:
+        """Whether its definition says that its models are for showing what the portal does."""
+        return bool(self.definition.get("demonstration", False))
+
 
 class JobQuerySet(models.QuerySet["Job"]):
     def claimable(self) -> JobQuerySet:
@@ -161,6 +166,26 @@ class Job(models.Model):
     @property
     def is_cancellable(self) -> bool:
         return self.state in self.CANCELLABLE
+
+    @property
+    def is_rerun(self) -> bool:
+        """Whether it only shows if an earlier job's result comes out again."""
+        return self.rerun_of_id is not None
+
+    @property
+    def is_rerunnable(self) -> bool:
+        """Whether there is a result that running it again could be compared with."""
+        return self.state in {self.State.SUCCEEDED, self.State.SUPERSEDED} and not self.is_rerun
+
+    @property
+    def waits_for_comparison(self) -> bool:
+        """Whether it is a rerun that succeeded and has not been compared with its first job."""
+        return self.is_rerun and self.state == self.State.SUCCEEDED and not self.comparison
+
+    @property
+    def waits_for_time(self) -> bool:
+        """Whether it is queued, but not before a moment still to come."""
+        return self.state == self.State.QUEUED and self.not_before is not None and self.not_before > now()
 
     @property
     def seconds(self) -> float | None:

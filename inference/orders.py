@@ -20,12 +20,11 @@ def work_order(job: Job, *, out: Path) -> WorkOrder:
     A rerun writes under UIDs of its own, because its first job's are taken.
     """
     definition = Pipeline.model_validate(job.pipeline.definition, strict=False)
-    chosen = [*([job.input_series] if job.input_series else []), *job.more_series.all()]
     return WorkOrder(
         pipeline=definition,
         digest=job.pipeline.digest,
-        files=tuple(_files(chosen)),
-        prior_files=tuple(_files([job.prior_series] if job.prior_series else [])),
+        files=tuple(files_of(selected_series(job))),
+        prior_files=tuple(files_of([job.prior_series] if job.prior_series else [])),
         history=_history(job) if definition.uses_history else (),
         models_dir=Path(settings.OVERREAD_STORE) / "models",
         salt=settings.OVERREAD_UID_SALT,
@@ -34,7 +33,13 @@ def work_order(job: Job, *, out: Path) -> WorkOrder:
     )
 
 
-def _files(chosen: Iterable[Series]) -> list[Path]:
+def selected_series(job: Job) -> list[Series]:
+    """The series of the exam that `job` runs on, the best first."""
+    return [*([job.input_series] if job.input_series else []), *job.more_series.all()]
+
+
+def files_of(chosen: Iterable[Series]) -> list[Path]:
+    """The stored files of some series, each series in the order of its instance numbers."""
     instances = Instance.objects.filter(series__in=list(chosen)).select_related("series__exam")
     return [
         store.instance_path(

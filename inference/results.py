@@ -10,9 +10,11 @@ from uuid import UUID
 
 import pydicom
 from django.conf import settings
+from django.utils.timezone import now
 
 from dicom_ingest import indexer
 from dicom_ingest import store as ingest_store
+from dicom_ingest.models import Series
 from inference.execution import ObjectFile, Report
 from inference.models import Finding, Job, Measurement, Result, ResultObject
 
@@ -41,12 +43,20 @@ def _store(job: Job, report: Report) -> Result:
         if file.kind == "seg":
             result.segmentation = kept.series
     result.save(update_fields=["segmentation"])
+    if job.is_rerun:
+        _set_aside(result)
     return result
 
 
 def folder_of(result: Result) -> Path:
     """Where the files of a result lie that are not DICOM."""
     return _folder(result.job_id)
+
+
+def _set_aside(result: Result) -> None:
+    """Hide the series of a rerun's result as those of a superseded one are: it counts for nobody."""
+    made = result.files.values("series")
+    Series.objects.filter(pk__in=made, superseded_at=None).update(superseded_at=now())
 
 
 def _measurements(result: Result, report: Report) -> Iterator[Measurement]:

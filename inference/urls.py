@@ -2,11 +2,12 @@ from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
 from inference import views
-from inference.api import JobViewSet, ResultViewSet
+from inference.api import JobViewSet, PipelineViewSet, ResultViewSet
 
 router = SimpleRouter()
 router.register("jobs", JobViewSet, basename="api-job")
 router.register("results", ResultViewSet, basename="api-result")
+router.register("pipelines", PipelineViewSet, basename="api-pipeline")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/", views.jobs, name="jobs"),
@@ -15,5 +16,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<uuid:job_id>/progress/", views.job_progress, name="job-progress"),
     path("jobs/<uuid:job_id>/retry/", views.retry, name="job-retry"),
     path("jobs/<uuid:job_id>/cancel/", views.cancel, name="job-cancel"),
+    path("jobs/<uuid:job_id>/rerun/", views.run_again, name="job-rerun"),
+    path("jobs/<uuid:job_id>/inputs/", views.download, {"part": "inputs"}, name="job-inputs"),
+    path("jobs/<uuid:job_id>/outputs/", views.download, {"part": "outputs"}, name="job-outputs"),
     path("api/", include(router.urls)),
 ]

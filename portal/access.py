@@ -34,6 +34,8 @@ class Capability(StrEnum):
     VIEW_RECEPTION = "view what was received, refused and quarantined"
     SEND_EXAMS = "send exams over STOW-RS"
     VIEW_JOBS = "view the job engine's log"
+    MANAGE_JOBS = "retry, cancel and rerun jobs"
+    EXPORT_FILES = "download what a job read and made"
     MANAGE_RULES = "write and activate routing rules"
     QUERY_PACS = "search remote systems and bring exams in from them"
 
@@ -46,13 +48,17 @@ CAPABILITIES: dict[Role, frozenset[Capability]] = {
             Capability.VIEW_RECEPTION,
             Capability.SEND_EXAMS,
             Capability.VIEW_JOBS,
+            Capability.MANAGE_JOBS,
+            Capability.EXPORT_FILES,
             Capability.MANAGE_RULES,
             Capability.QUERY_PACS,
         }
     ),
     Role.READER: frozenset({Capability.VIEW_EXAMS, Capability.GIVE_FEEDBACK}),
     Role.QC_REVIEWER: frozenset({Capability.VIEW_EXAMS, Capability.VIEW_JOBS}),
-    Role.DATA_SCIENTIST: frozenset({Capability.VIEW_EXAMS, Capability.VIEW_JOBS}),
+    Role.DATA_SCIENTIST: frozenset(
+        {Capability.VIEW_EXAMS, Capability.VIEW_JOBS, Capability.MANAGE_JOBS, Capability.EXPORT_FILES}
+    ),
     Role.GOVERNANCE: frozenset({Capability.VIEW_EXAMS, Capability.VIEW_ALL_FEEDBACK}),
 }
 

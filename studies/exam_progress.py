@@ -9,6 +9,7 @@ from django.db.models import Prefetch
 from dicom_ingest.completion import SeriesState, series_state
 from dicom_ingest.models import AETitle, Exam, Instance, Route, RuleVerdict, Series
 from inference.models import Job, Measurement, Result
+from inference.rerun import series_of_reruns
 from portal.access import Viewer
 
 OTHER_EXAMS = 20
@@ -76,10 +77,18 @@ class PatientExam:
 
 
 def progress_of(exam: Exam) -> ExamProgress:
-    """Where `exam` stands now."""
+    """Where `exam` stands now. Reruns and the series that they made are left out: they count for nobody."""
     ae_titles = {ae.title: ae for ae in AETitle.objects.filter(title__in=exam.routes.values("called_ae"))}
-    jobs = exam.jobs.select_related("pipeline", "result", "input_series", "superseded_by").prefetch_related("operators")
-    series = exam.series.select_related("exam").order_by("-origin", "series_number", "pk")
+    jobs = (
+        exam.jobs.filter(rerun_of=None)
+        .select_related("pipeline", "result", "input_series", "superseded_by")
+        .prefetch_related("operators")
+    )
+    series = (
+        exam.series.exclude(pk__in=series_of_reruns(exam))
+        .select_related("exam")
+        .order_by("-origin", "series_number", "pk")
+    )
     images = Instance.objects.filter(series__exam=exam, rows__gt=0)
     pictured = set(images.values_list("series_id", flat=True).distinct())
     return ExamProgress(

@@ -6,8 +6,7 @@ import pytest
 from django.test import Client
 from django.utils.timezone import now
 
-from inference.models import Job, OperatorRun, RegisteredModel
-from inference.views import bars
+from inference.models import Job, OperatorRun, PipelineLimits, RegisteredModel
 from portal.models import User
 from tests.conftest import Cast
 from tests.inference.conftest import MakeJob
@@ -29,10 +28,10 @@ def test_the_list_can_be_narrowed_to_one_state(cast: Cast, make_job: MakeJob, si
     queued = make_job(fingerprint="b", state=State.QUEUED)
     browser = signed_in(cast.scientist)
     page = _page(browser, "/jobs/?state=failed")
-    assert str(failed.pk) in page
-    assert str(queued.pk) not in page
-    assert "No job is in this state now" in _page(browser, "/jobs/?state=running")
-    assert str(queued.pk) in _page(browser, "/jobs/?state=no-such-state")
+    assert f'id="job-{failed.pk}"' in page
+    assert f'id="job-{queued.pk}"' not in page
+    assert "No job fits these filters now" in _page(browser, "/jobs/?state=running")
+    assert f'id="job-{queued.pk}"' in _page(browser, "/jobs/?state=no-such-state")
 
 
 def test_the_list_updates_itself_and_keeps_its_filter(cast: Cast, make_job: MakeJob, signed_in: SignIn) -> None:
@@ -42,8 +41,8 @@ def test_the_list_updates_itself_and_keeps_its_filter(cast: Cast, make_job: Make
     assert browser.get(update).status_code == 204
     Job.objects.filter(pk=job.pk).update(state=State.RUNNING, started_at=now())
     changed = browser.get(update).content.decode()
-    assert str(job.pk) not in changed
-    assert "No job is in this state now" in changed
+    assert f'id="job-{job.pk}"' not in changed
+    assert "No job fits these filters now" in changed
 
 
 def test_a_long_list_is_paged_within_its_filter(cast: Cast, make_job: MakeJob, signed_in: SignIn) -> None:
@@ -85,12 +84,6 @@ def test_a_job_tells_what_ran_on_what_why_and_how_long(cast: Cast, make_job: Mak
     page = _page(signed_in(cast.qc), f"/jobs/{job.pk}/")
     for expected in ("d" * 64, "c" * 64, "Series 3 was chosen.", "loaded 176 slices", "infer", "12.3 s", "1.9 GiB"):
         assert expected in page
-
-
-def test_steps_stand_on_the_time_line_one_after_the_other() -> None:
-    drawn = bars([OperatorRun(step=step, seconds=seconds) for step, seconds in [("a", 1.0), ("b", 3.0), ("c", 0.0)]])
-    assert [(bar.offset, bar.width) for bar in drawn] == [(0, 25), (25, 75), (99.6, 0.4)]
-    assert bars([]) == []
 
 
 def test_a_running_jobs_page_updates_itself_until_it_ends(cast: Cast, make_job: MakeJob, signed_in: SignIn) -> None:
@@ -143,6 +136,39 @@ def test_a_superseded_job_leads_to_the_one_that_replaced_it(cast: Cast, make_job
     newer = make_job(fingerprint="b", state=State.QUEUED)
     older = make_job(fingerprint="a", state=State.SUPERSEDED, superseded_by=newer)
     assert f'href="/jobs/{newer.pk}/"' in _page(signed_in(cast.scientist), f"/jobs/{older.pk}/")
+
+
+def test_only_those_who_manage_jobs_are_offered_to_act(cast: Cast, make_job: MakeJob, signed_in: SignIn) -> None:
+    failed = make_job(state=State.FAILED)
+    for user, is_offered in ((cast.scientist, True), (cast.qc, False)):
+        browser = signed_in(user)
+        assert ("/retry/" in _page(browser, f"/jobs/{failed.pk}/")) is is_offered
+        assert browser.post(f"/jobs/{failed.pk}/retry/").status_code == (302 if is_offered else 404)
+
+
+def test_a_demonstration_is_named_on_the_page_of_its_jobs(cast: Cast, make_job: MakeJob, signed_in: SignIn) -> None:
+    job = make_job()
+    browser = signed_in(cast.scientist)
+    assert "Demonstration model" not in _page(browser, f"/jobs/{job.pk}/")
+    job.pipeline.definition = {"demonstration": True}
+    job.pipeline.save()
+    assert "Demonstration model, not for clinical use" in _page(browser, f"/jobs/{job.pk}/")
+
+
+def test_the_limits_of_the_pipeline_are_shown(cast: Cast, make_job: MakeJob, signed_in: SignIn) -> None:
+    job = make_job()
+    browser = signed_in(cast.scientist)
+    assert "those of the installation" in _page(browser, f"/jobs/{job.pk}/")
+    PipelineLimits.objects.create(
+        name=job.pipeline.name, concurrency=2, hard_seconds=90, memory_mb=4096, is_paused=True
+    )
+    page = " ".join(_page(browser, f"/jobs/{job.pk}/").split())
+    assert "2 at once, one by one, killed after 90 s, 4096 MiB of memory" in page
+    assert "is paused.</span> Its jobs wait" in page
+    assert "pipelinelimits" not in page
+    assert f"/admin/inference/pipelinelimits/{PipelineLimits.objects.get().pk}/" in _page(
+        signed_in(cast.admin), f"/jobs/{job.pk}/"
+    )
 
 
 def test_a_retry_needs_a_post(cast: Cast, make_job: MakeJob, signed_in: SignIn) -> None:

@@ -29,6 +29,7 @@ READERS = frozenset({"reader", "other_reader"})
 COORDINATORS = frozenset({"coordinator"}) | ADMIN
 FEEDBACK_SEEN_BY = frozenset({"governance", "reader"}) | COORDINATORS  # a reader sees their own
 JOBS = frozenset({"qc", "scientist"}) | COORDINATORS
+MANAGERS = frozenset({"scientist"}) | COORDINATORS
 MEMBERS = READERS | JOBS | frozenset({"governance"})
 SIGNED_IN = MEMBERS | frozenset({"outsider"})
 EVERYBODY = SIGNED_IN | frozenset({"anonymous"})
@@ -61,10 +62,21 @@ TABLE: dict[str, Row] = {
     "jobs-table":                 Row(allowed=JOBS),
     "job":                        Row(allowed=JOBS),
     "job-progress":               Row(allowed=JOBS),
-    "job-retry":                  Row(allowed=JOBS, method="post"),
-    "job-cancel":                 Row(allowed=JOBS, method="post"),
+    "job-retry":                  Row(allowed=MANAGERS, method="post"),
+    "job-cancel":                 Row(allowed=MANAGERS, method="post"),
+    "job-rerun":                  Row(allowed=MANAGERS, method="post"),
+    "job-inputs":                 Row(allowed=MANAGERS),
+    "job-outputs":                Row(allowed=MANAGERS),
     "api-job-list":               Row(allowed=SIGNED_IN),
     "api-job-detail":             Row(allowed=MEMBERS),
+    "api-job-retry":              Row(allowed=MANAGERS, method="post"),
+    "api-job-cancel":             Row(allowed=MANAGERS, method="post"),
+    "api-job-rerun":              Row(allowed=MANAGERS, method="post"),
+    "api-job-log":                Row(allowed=JOBS),
+    "api-job-inputs":             Row(allowed=MANAGERS),
+    "api-job-outputs":            Row(allowed=MANAGERS),
+    "api-pipeline-list":          Row(allowed=JOBS),
+    "api-pipeline-detail":        Row(allowed=JOBS),
     "api-result-list":            Row(allowed=SIGNED_IN),
     "api-result-detail":          Row(allowed=MEMBERS),
     # dicom_ingest
@@ -188,7 +200,11 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
             "job_id": job.pk,
         },
         "api-feedback-detail": {"pk": response.pk},
-        "api-job-detail": {"pk": job.pk},
+        **{
+            f"api-job-{name}": {"pk": job.pk}
+            for name in ("detail", "retry", "cancel", "rerun", "log", "inputs", "outputs")
+        },
+        "api-pipeline-detail": {"pk": job.pipeline_id},
         "api-result-detail": {"pk": exam_with_everything.pk},
         **{
             name: {"pk": verdict.version.rule_id}
@@ -225,7 +241,14 @@ def exam_with_everything(cast: Cast) -> Result:
     [instance] = receive(mr_slice(1))
     exam: Exam = complete(instance.series.exam)
     version = PipelineVersion.objects.create(name="brain-extraction", version="1", digest="d", title="B", definition={})
-    job = Job.objects.create(pipeline=version, exam=exam, fingerprint="a", state=Job.State.SUCCEEDED, started_at=now())
+    job = Job.objects.create(
+        pipeline=version,
+        exam=exam,
+        fingerprint="a",
+        state=Job.State.SUCCEEDED,
+        started_at=now(),
+        input_series=instance.series,
+    )
     result = Result.objects.create(job=job, exam=exam)
     study = exam.cases.get().study
     submit(result=result, author=cast.reader, form=study.form, answers=ANSWERS, seconds=1.0)

@@ -1,0 +1,55 @@
+"""Running a job again, to show that its result comes out the same or to say in what it differs.
+
+A rerun is a job of its own: same version, same series, other UIDs. Its result counts for nobody: no page shows it to
+readers, its series are set aside as superseded ones are, and it supersedes nothing.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from dicom_ingest.models import AETitle, Exam, Series
+from inference import engine
+from inference.models import Job, Result, ResultObject
+
+
+class NotRerunnable(Exception):
+    """The job has no result to compare with; the message says what to do."""
+
+
+def queue_rerun(first: Job) -> Job:
+    """Queue a job that runs the version of `first` on its series again, behind all others.
+
+    Raises NotRerunnable.
+    """
+    if not first.is_rerunnable or not hasattr(first, "result"):
+        raise NotRerunnable(_why_not(first))
+    with transaction.atomic():
+        again = Job.objects.create(
+            pipeline=first.pipeline,
+            exam=first.exam,
+            route=first.route,
+            input_series=first.input_series,
+            prior_series=first.prior_series,
+            priority=AETitle.Priority.BATCH,
+            fingerprint=first.fingerprint,
+            selection=first.selection,
+            rerun_of=first,
+        )
+        again.more_series.set(first.more_series.all())
+        transaction.on_commit(engine.hint)
+    return again
+
+
+def series_of_reruns(exam: Exam) -> QuerySet[Series]:
+    """The series of `exam` that reruns made."""
+    results = Result.objects.filter(exam=exam, job__rerun_of__isnull=False)
+    files = ResultObject.objects.filter(result__in=results, series__isnull=False)
+    return Series.objects.filter(Q(pk__in=files.values("series")) | Q(results__in=results))
+
+
+def _why_not(first: Job) -> str:
+    if first.is_rerun:
+        return "It is a rerun itself. Rerun the first job."
+    return f"It has no result to compare with: it is {first.get_state_display().lower()}. Retry it instead."
