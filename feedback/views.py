@@ -10,14 +10,24 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from dicom_ingest.models import Series
 from feedback import posting
+from feedback.agreements import agreements_of
 from feedback.cards import cards_of
+from feedback.findings import found_in
 from feedback.panel import Panel, panel_for
 from feedback.responses import visible_results
 from feedback.review import may_review, statements_by_reader
 from inference.models import Result
+from inference.visibility import may
+from portal.access import Capability
 from portal.signed_in import SignedInRequest
 from viewer_static.links import viewer_url
+
+SHOWN_FIRST = ("seg", "capture", "sr", "rtstruct")
+"""The kinds of object that the viewer can open with, the most telling first."""
+COMPACT_FROM = 3
+"""So many measurements are a line each, which opens on its chart and table."""
 
 
 @require_safe
@@ -57,12 +67,18 @@ def _page(request: SignedInRequest, panel: Panel, *, status: HTTPStatus) -> Http
     result, user = panel.result, request.user
     # Whoever is still to answer does not get to know what others said.
     reviews = may_review(user, result) and (panel.saved is not None or not panel.may_answer)
+    cards = cards_of(result, user)
     context = {
         "panel": panel,
         "result": result,
         "exam": result.exam,
         "pipeline": result.job.pipeline,
-        "cards": cards_of(result, user),
+        "cards": cards,
+        "compact": len(cards) >= COMPACT_FROM,
+        "found": found_in(result),
+        "notes": result.notes.splitlines(),
+        "agreements": agreements_of(result),
+        "files": result.files.all() if may(user, Capability.EXPORT_FILES, result.job) else [],
         "viewer": _viewer(result),
         "reviews": reviews,
         "statements": statements_by_reader(result, user) if reviews else [],
@@ -71,8 +87,13 @@ def _page(request: SignedInRequest, panel: Panel, *, status: HTTPStatus) -> Http
 
 
 def _viewer(result: Result) -> str:
-    segmentation = result.segmentation
-    return viewer_url(
-        result.exam.study_instance_uid,
-        segmentation_series_uid=segmentation.series_instance_uid if segmentation else None,
-    )
+    shown = _shown_series(result)
+    return viewer_url(result.exam.study_instance_uid, series_uid=shown.series_instance_uid if shown else None)
+
+
+def _shown_series(result: Result) -> Series | None:
+    """The series with which the viewer opens: a segmentation, or what else shows the most of the result."""
+    if result.segmentation:
+        return result.segmentation
+    made = {file.kind: file.series for file in result.files.select_related("series")}
+    return next((made[kind] for kind in SHOWN_FIRST if made.get(kind)), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import django_filters
 from django.db.models import Q, QuerySet
 
-from dicom_ingest.models import AETitle
+from dicom_ingest.models import AETitle, Route
 from inference.models import Job, Result
 
 RUNS = (("first", "First runs"), ("rerun", "Reruns"))
@@ -24,7 +24,7 @@ class JobFilter(ExamFilter):
     pipeline = django_filters.CharFilter(field_name="pipeline__name", label="Name of the pipeline, in any version")
     priority = django_filters.ChoiceFilter(choices=AETitle.Priority.choices)
     text = django_filters.CharFilter(method="with_text", label="Part of patient, accession number or exam UID")
-    ae_title = django_filters.CharFilter(field_name="route__called_ae", label="AE title that the exam came to")
+    ae_title = django_filters.CharFilter(method="that_came_to", label="AE title that the exam came to")
     since = django_filters.DateFilter(field_name="created_at", lookup_expr="date__gte", label="Made on or after")
     until = django_filters.DateFilter(field_name="created_at", lookup_expr="date__lte", label="Made on or before")
     runs = django_filters.ChoiceFilter(method="of_kind", choices=RUNS, label="First runs, or reruns")
@@ -41,6 +41,10 @@ class JobFilter(ExamFilter):
             | Q(exam__patient_name__icontains=text)
             | Q(exam__study_instance_uid=text)
         )
+
+    def that_came_to(self, jobs: QuerySet[Job], _name: str, title: str) -> QuerySet[Job]:
+        """Those on exams that came to an AE title, whichever route each was made for."""
+        return jobs.filter(exam__in=Route.objects.filter(called_ae=title).values("exam"))
 
     def of_kind(self, jobs: QuerySet[Job], _name: str, runs: str) -> QuerySet[Job]:
         """First runs or reruns."""

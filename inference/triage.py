@@ -25,11 +25,16 @@ def causes(result: Result) -> list[Cause]:
 
     Asks no query where `findings` and the job's pipeline are fetched already.
     """
+    return causes_among(result.findings.all(), result) if result.is_urgent else []
+
+
+def causes_among(findings: Iterable[Finding], result: Result) -> list[Cause]:
+    """The same, of `findings` that are at hand already."""
     rule = result.job.pipeline.definition.get("outputs", {}).get("triage") if result.is_urgent else None
     if not rule:
         return []
-    found = (_probability(result.findings.all(), label) for label in rule["urgent_when"])
-    named = [Cause(label, value) for label, value in zip(rule["urgent_when"], found, strict=True)]
+    kept = list(findings)
+    named = [Cause(label, _probability(kept, label)) for label in rule["urgent_when"]]
     return sorted((one for one in named if one.probability > rule["above"]), key=lambda one: -one.probability)
 
 

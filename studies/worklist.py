@@ -18,6 +18,7 @@ from django.db.models.functions import RowNumber
 from dicom_ingest.models import Exam, ExamQuerySet, Route, RuleVerdict
 from feedback.models import Response
 from inference.models import Job, Result
+from inference.triage import Cause, causes
 from portal.access import Capability, Role, roles_with
 from portal.models import User
 from studies.models import Case, Membership, Study
@@ -41,21 +42,28 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CaseLine:
-    """One case as its row in a list: the newest job of the study's pipeline, and what is to be judged of it."""
+    """One case as its row in a list: the newest job of the study's pipeline, and what is to be judged of it.
+
+    is_urgent: its current result asks to be read first; causes: what it found that makes it so.
+    """
 
     case: Case
     job: Job | None
     result_id: uuid.UUID | None
     standing: Standing
     responses: int
+    is_urgent: bool = False
+    causes: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """How many exams reached each stage of a study."""
+    """How many exams reached each stage of a study, and for how many of its cases the job failed or was skipped."""
 
     received: int
     enrolled: int
+    failed: int
+    skipped: int
     results: int
     judged: int
 
@@ -125,26 +133,26 @@ def study_line(user: User, study: Study) -> StudyLine | None:
 def cases_for(user: User, studies: Iterable[Study]) -> QuerySet[Case]:
     """The cases of `studies` in the order of the worklist: to judge, coming, without a result, judged.
 
-    Each is annotated with `job_id` and `job_state` of the newest job of the study's pipeline, `result_id` of its
-    current result, `is_judged` by `user`, `response_count` by anybody, and `place` in that order.
+    Of those to judge, the ones whose result is urgent come first. Each is annotated with `job_id` and `job_state` of
+    the newest job of the study's pipeline, `result_id` and `is_urgent` of its current result, `is_judged` by `user`,
+    `response_count` by anybody, and `place` and `turn` in that order.
     """
-    jobs = Job.objects.filter(exam=OuterRef("exam"), pipeline__name=OuterRef("study__ae_title__pipeline"))
-    newest = jobs.exclude(state=State.SUPERSEDED).order_by("-created_at")
     authors = Response.objects.filter(result=OuterRef("result_id")).order_by().values("result")
     return (
         Case.objects.filter(study__in=[study.pk for study in studies])
         .annotate(
-            job_id=Subquery(newest.values("pk")[:1]),
-            job_state=Subquery(newest.values("state")[:1]),
+            job_id=Subquery(_newest_job().values("pk")[:1]),
+            job_state=Subquery(_newest_job().values("state")[:1]),
             result_id=Subquery(_current_result().values("pk")[:1]),
+            is_urgent=Subquery(_current_result().values("is_urgent")[:1]),
         )
         .annotate(
             is_judged=Exists(Response.objects.filter(result=OuterRef("result_id"), author=user)),
             response_count=Subquery(authors.annotate(n=Count("author", distinct=True)).values("n")),
         )
-        .annotate(place=_place())
+        .annotate(place=_place(), turn=SqlCase(When(is_judged=False, is_urgent=True, then=Value(0)), default=Value(1)))
         .select_related("study", "exam")
-        .order_by("place", "number")
+        .order_by("place", "turn", "number")
     )
 
 
@@ -152,6 +160,7 @@ def case_lines(cases: Sequence[Case]) -> tuple[CaseLine, ...]:
     """The rows of cases that `cases_for` gave."""
     annotated = [(case, vars(case)) for case in cases]
     jobs = Job.objects.select_related("pipeline").in_bulk([row["job_id"] for _, row in annotated if row["job_id"]])
+    urgent = _urgent([row["result_id"] for _, row in annotated if row["is_urgent"]])
     return tuple(
         CaseLine(
             case=case,
@@ -159,9 +168,17 @@ def case_lines(cases: Sequence[Case]) -> tuple[CaseLine, ...]:
             result_id=row["result_id"],
             standing=list(Standing)[row["place"]],
             responses=row["response_count"] or 0,
+            is_urgent=row["result_id"] in urgent,
+            causes=urgent.get(row["result_id"], ()),
         )
         for case, row in annotated
     )
+
+
+def _urgent(result_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[Cause, ...]]:
+    """What makes each of these urgent results urgent."""
+    results = Result.objects.select_related("job__pipeline").prefetch_related("findings").in_bulk(result_ids)
+    return {result_id: tuple(causes(result)) for result_id, result in results.items()}
 
 
 def _place() -> SqlCase:
@@ -211,30 +228,46 @@ def _counts(user: User, studies: Sequence[Study]) -> dict[int, tuple[Flow, Readi
     counted = {study_id: counts for study_id, *counts in _counted_cases(user, studies)}
     lines = {}
     for study in studies:
-        enrolled, results, judged, judged_by_user = counted.get(study.pk, (0, 0, 0, 0))
+        enrolled, failed, skipped, results, judged, judged_by_user = counted.get(study.pk, (0, 0, 0, 0, 0, 0))
         arrived = received.get(study.ae_title.title, 0)
-        flow = Flow(received=arrived, enrolled=enrolled, results=results, judged=judged)
+        flow = Flow(received=arrived, enrolled=enrolled, failed=failed, skipped=skipped, results=results, judged=judged)
         lines[study.pk] = flow, Reading(judged=judged_by_user, ready=results, enrolled=enrolled)
     return lines
 
 
-def _counted_cases(user: User, studies: Sequence[Study]) -> QuerySet[Case, tuple[int, int, int, int, int]]:
-    """By study: its id, its cases, those with a result, those that anybody and that `user` has judged."""
+def _counted_cases(user: User, studies: Sequence[Study]) -> QuerySet[Case, tuple[int, ...]]:
+    """By study: its id, its cases, those whose job failed or was skipped, those with a result, those judged.
+
+    Judged twice: by anybody, and by `user`.
+    """
     responses = Response.objects.filter(result=OuterRef("result_id"))
     cases = Case.objects.filter(study__in=[study.pk for study in studies])
     return (
-        cases.annotate(result_id=Subquery(_current_result().values("pk")[:1]))
+        cases.annotate(
+            job_state=Subquery(_newest_job().values("state")[:1]),
+            result_id=Subquery(_current_result().values("pk")[:1]),
+        )
         .annotate(is_judged=Exists(responses), is_judged_by_user=Exists(responses.filter(author=user)))
         .order_by()
         .values("study_id")
         .annotate(
             enrolled=Count("pk"),
+            failed=Count("pk", filter=Q(job_state=State.FAILED)),
+            skipped=Count("pk", filter=Q(job_state=State.SKIPPED)),
             results=Count("pk", filter=Q(result_id__isnull=False)),
             judged=Count("pk", filter=Q(is_judged=True)),
             judged_by_user=Count("pk", filter=Q(is_judged_by_user=True)),
         )
-        .values_list("study_id", "enrolled", "results", "judged", "judged_by_user")
+        .values_list("study_id", "enrolled", "failed", "skipped", "results", "judged", "judged_by_user")
     )
+
+
+def _newest_job() -> QuerySet[Job]:
+    """The newest job of a case's exam by the pipeline of its study, as a subquery on cases. Reruns are none of it."""
+    jobs = Job.objects.filter(
+        exam=OuterRef("exam"), pipeline__name=OuterRef("study__ae_title__pipeline"), rerun_of=None
+    )
+    return jobs.exclude(state=State.SUPERSEDED).order_by("-created_at")
 
 
 def _current_result() -> QuerySet[Result]:
@@ -244,7 +277,7 @@ def _current_result() -> QuerySet[Result]:
 
 
 def _first_cases(user: User, studies: Sequence[Study]) -> dict[int, tuple[CaseLine, ...]]:
-    position = Window(RowNumber(), partition_by=F("study_id"), order_by=[F("place").asc(), F("number").asc()])
+    position = Window(RowNumber(), partition_by=F("study_id"), order_by=["place", "turn", "number"])
     cases = cases_for(user, studies).annotate(position=position).filter(position__lte=CASES_PER_STUDY)
     by_study: defaultdict[int, list[CaseLine]] = defaultdict(list)
     for line in case_lines(list(cases)):
@@ -253,14 +286,14 @@ def _first_cases(user: User, studies: Sequence[Study]) -> dict[int, tuple[CaseLi
 
 
 def _next(studies: Sequence[StudyLine]) -> CaseLine | None:
-    """The case that has waited longest, over all studies."""
+    """The case to judge next, over all studies: an urgent one, else that which has waited longest."""
     waiting = [line for study in studies for line in study.cases if line.standing == Standing.TO_JUDGE]
-    return min(waiting, key=lambda line: line.case.enrolled_at, default=None)
+    return min(waiting, key=lambda line: (not line.is_urgent, line.case.enrolled_at), default=None)
 
 
 def _troubles(visible: ExamQuerySet) -> QuerySet[Job]:
     return (
-        Job.objects.filter(exam__in=visible, state__in=[State.FAILED, State.SKIPPED])
+        Job.objects.filter(exam__in=visible, state__in=[State.FAILED, State.SKIPPED], rerun_of=None)
         .select_related("exam", "pipeline")
         .order_by("-finished_at")[:RECENT]
     )

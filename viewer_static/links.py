@@ -15,10 +15,10 @@ def is_dicomweb_root(path: str) -> bool:
 
 
 def viewer_url(
-    study_instance_uid: str, *, segmentation_series_uid: str | None = None, dicomweb_root: str = PORTAL_DICOMWEB
+    study_instance_uid: str, *, series_uid: str | None = None, dicomweb_root: str = PORTAL_DICOMWEB
 ) -> str:
-    """The viewer on one exam; with `segmentation_series_uid`, that segmentation laid over its source series."""
-    return _url("/viewer", [study_instance_uid], dicomweb_root, initialSeriesInstanceUID=segmentation_series_uid)
+    """The viewer on one exam; with `series_uid`, on that series: a segmentation laid over its source."""
+    return _url("/viewer", [study_instance_uid], dicomweb_root, initialSeriesInstanceUID=series_uid)
 
 
 def correction_url(

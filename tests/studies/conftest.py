@@ -13,7 +13,7 @@ from django.utils.timezone import now
 
 from dicom_ingest.models import Exam, Route
 from feedback.responses import submit
-from inference.models import Job, Measurement, PipelineVersion, Result
+from inference.models import Finding, Job, Measurement, PipelineVersion, Result
 from portal.models import User
 from studies.models import Case, Study
 from tests.feedback.conftest import ANSWERS
@@ -63,6 +63,28 @@ def judge() -> Callable[[Case, User], None]:
         submit(result=result, author=reader, form=case.study.form, answers=ANSWERS, seconds=1.0)
 
     return give
+
+
+@pytest.fixture
+def urgent() -> Callable[..., None]:
+    """Let the triage of a case's pipeline find each class with its probability; a pneumothorax is urgent."""
+
+    def find(case: Case, **probabilities: float) -> None:
+        result = case.exam.results.current().get()
+        definition = {"outputs": {"triage": {"step": "classes", "urgent_when": ["pneumothorax"], "above": 0.5}}}
+        PipelineVersion.objects.filter(jobs=result.job).update(definition=definition)
+        Result.objects.filter(pk=result.pk).update(is_urgent=True)
+        label = max(probabilities, key=lambda name: probabilities[name])
+        Finding.objects.create(
+            result=result,
+            kind=Finding.Kind.CLASS,
+            name="Chest finding",
+            label=label,
+            probability=probabilities[label],
+            probabilities=probabilities,
+        )
+
+    return find
 
 
 def _job(exam: Exam, version: PipelineVersion, state: Job.State) -> None:

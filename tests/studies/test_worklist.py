@@ -17,6 +17,7 @@ from tests.studies.conftest import MakeCase, SignIn
 
 State = Job.State
 Judge = Callable[[Case, User], None]
+Urgent = Callable[..., None]
 
 
 def test_the_next_case_is_the_one_that_has_waited_longest_and_is_not_judged(
@@ -84,7 +85,9 @@ def test_a_coordinator_sees_how_many_exams_reached_each_stage(cast: Cast, make_c
     make_case(State.FAILED)
     Exam.objects.create(study_instance_uid="1.9").routes.create(called_ae="BRAIN")
     work = worklist(cast.coordinator)
-    assert [line.flow for line in work.studies] == [Flow(received=4, enrolled=3, results=2, judged=1)]
+    assert [line.flow for line in work.studies] == [
+        Flow(received=4, enrolled=3, failed=1, skipped=0, results=2, judged=1)
+    ]
     assert work.next_case is None
     assert not work.reads
 
@@ -109,6 +112,78 @@ def test_those_who_oversee_see_what_failed_and_why(
     assert {job.state for job in work.troubles} == {State.FAILED, State.SKIPPED}
     assert len(work.recent_results) == 1
     assert "Slices 41 and 42 lie at the same position." in signed_in(user).get("/").content.decode()
+
+
+def test_an_urgent_case_comes_before_those_that_wait_longer(cast: Cast, make_case: MakeCase, urgent: Urgent) -> None:
+    make_case()
+    make_case(None)
+    urgent(make_case(), pneumothorax=0.93, effusion=0.7)
+    work = worklist(cast.reader)
+    assert [line.case.number for line in work.reads[0].cases] == [3, 1, 2]
+    assert work.next_case is not None
+    assert work.next_case.case.number == 3
+    assert [(cause.label, cause.probability) for cause in work.next_case.causes] == [("pneumothorax", 0.93)]
+
+
+def test_an_urgent_case_that_is_judged_keeps_its_place_and_its_badge(
+    cast: Cast, make_case: MakeCase, judge: Judge, urgent: Urgent
+) -> None:
+    first, second = make_case(), make_case()
+    urgent(second, pneumothorax=0.93)
+    judge(first, cast.reader)
+    judge(second, cast.reader)
+    [line] = worklist(cast.reader).reads
+    assert [(case.case.number, case.is_urgent) for case in line.cases] == [(1, False), (2, True)]
+
+
+def test_urgency_and_its_cause_are_shown_where_cases_are(
+    cast: Cast, make_case: MakeCase, urgent: Urgent, signed_in: SignIn
+) -> None:
+    make_case()
+    urgent(make_case(), pneumothorax=0.93)
+    for user, address in ((cast.reader, "/"), (cast.reader, "/studies/brain/"), (cast.coordinator, "/studies/brain/")):
+        assert "Urgent: pneumothorax 93 %" in signed_in(user).get(address).content.decode()
+
+
+def test_the_number_of_queries_does_not_grow_with_urgent_cases(
+    cast: Cast, make_case: MakeCase, urgent: Urgent, signed_in: SignIn
+) -> None:
+    browser = signed_in(cast.reader)
+    urgent(make_case(), pneumothorax=0.93)
+    few = _queries(lambda: browser.get("/"))
+    for _ in range(5):
+        urgent(make_case(), pneumothorax=0.8)
+    assert _queries(lambda: browser.get("/")) == few
+
+
+def test_cases_that_fell_out_are_counted_and_lead_to_their_jobs(
+    cast: Cast, make_case: MakeCase, signed_in: SignIn
+) -> None:
+    make_case()
+    make_case(State.FAILED)
+    make_case(State.SKIPPED)
+    skipped = make_case(State.SKIPPED)
+    assert worklist(cast.coordinator).studies[0].flow.skipped == 2
+    browser = signed_in(cast.coordinator)
+    link = "/jobs/?state=skipped&amp;pipeline=brain-extraction&amp;ae_title=BRAIN&amp;runs=first"
+    for address in ("/", "/studies/brain/"):
+        assert f'href="{link}"' in browser.get(address).content.decode()
+    page = browser.get(link.replace("&amp;", "&")).content.decode()
+    assert page.count('id="job-') == 2
+    assert f'id="job-{skipped.exam.jobs.get().pk}"' in page
+    assert "/jobs/?state" not in signed_in(cast.governance).get("/studies/brain/").content.decode()
+
+
+def test_a_rerun_changes_nothing_of_a_case(cast: Cast, make_case: MakeCase) -> None:
+    case = make_case()
+    first = case.exam.jobs.get()
+    Job.objects.create(
+        pipeline=first.pipeline, exam=case.exam, fingerprint="a", state=State.FAILED, rerun_of=first, reason="?"
+    )
+    work = worklist(cast.coordinator)
+    assert (work.studies[0].flow.results, work.studies[0].flow.failed) == (1, 0)
+    assert not work.troubles
+    assert worklist(cast.reader).reads[0].cases[0].job == first
 
 
 def test_nobody_sees_anything_of_a_study_that_is_not_theirs(cast: Cast, make_case: MakeCase) -> None:

@@ -228,7 +228,7 @@ def query_of(url: str) -> dict[str, list[str]]:
 
 
 def test_a_result_opens_with_its_segmentation_laid_over() -> None:
-    url = links.viewer_url(STUDY, segmentation_series_uid=SEGMENTATION)
+    url = links.viewer_url(STUDY, series_uid=SEGMENTATION)
     assert url == "/viewer?StudyInstanceUIDs=1.2.3&initialSeriesInstanceUID=1.2.3.4"
     assert links.viewer_url(STUDY) == "/viewer?StudyInstanceUIDs=1.2.3"
 
