@@ -9,9 +9,13 @@ FROM python:3.11-slim
 ARG TORCH_INDEX=""
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /app
+# What WeasyPrint draws the pages of results with.
+RUN apt-get update -qq \
+    && apt-get install -qq -y --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 fonts-dejavu-core \
+    && rm -rf /var/lib/apt/lists/*
 # The dependencies alone (the project installs no package of its own), so that a change of code builds in seconds.
 COPY pyproject.toml README.md ./
-RUN pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} '.[triton]'
+RUN pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} '.[report,triton]'
 COPY . .
 COPY --from=front-end /fetch/viewer_static/dist viewer_static/dist
 RUN python -m compileall -q . \

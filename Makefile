@@ -6,7 +6,8 @@ COVERAGE := $(VENV)/bin/coverage
 TEMPLATES = $(wildcard */templates)
 # What the tests drive beyond Python packages, as command:package of Debian.
 SYSTEM_PACKAGES := chromium:chromium storescu:dcmtk dciodvfy:dicom3tools strace:strace Orthanc:orthanc nginx:nginx-light \
-	/usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb
+	/usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb \
+	$(or $(wildcard /usr/lib/*/libpangoft2-1.0.so.0),no-pango):libpangoft2-1.0-0
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -84,7 +85,7 @@ $(VENV)/installed-embedded: EXTRAS := embedded
 $(VENV)/installed-embedded: pyproject.toml | $(PYTHON_OF_VENV)
 	$(INSTALL)
 
-$(VENV)/installed-test: EXTRAS := embedded,test
+$(VENV)/installed-test: EXTRAS := embedded,report,test
 $(VENV)/installed-test: pyproject.toml | $(PYTHON_OF_VENV)
 	$(INSTALL)
 

@@ -16,6 +16,8 @@ WRITERS: dict[ObjectKind, str] = {
     "seg": "inference.writers.seg",
     "sr": "inference.writers.sr",
     "rtstruct": "inference.writers.rtstruct",
+    "capture": "inference.writers.capture",
+    "pdf": "inference.writers.pdf",
     "nifti": "inference.writers.nifti",
 }
 """The module of each kind; its function `write` takes the run and the folder for its files."""

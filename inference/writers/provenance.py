@@ -46,6 +46,10 @@ SERIES_NUMBER_OFFSETS: dict[ObjectKind, int] = {
 }
 """A result's series number is that of its source plus this, so that it sorts behind the scanner's own."""
 
+SOURCE_IMAGE = hd.sr.CodedConcept("121322", "DCM", "Source image for image processing operation")
+
+IMAGING_REPORT = hd.sr.CodedConcept("126000", "DCM", "Imaging Measurement Report")
+
 # Its messages quote the names of patients.
 logging.getLogger("highdicom").setLevel(logging.ERROR)
 
