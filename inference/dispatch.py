@@ -11,7 +11,7 @@ from dicom_ingest import rules
 from dicom_ingest.exam_headers import HeaderUnreadable, headers_of
 from dicom_ingest.headers import exam_header
 from dicom_ingest.models import AETitle, Exam, Instance, Route, RuleVerdict, Series
-from inference import engine, pipeline, registration
+from inference import engine, model_registry, pipeline, registration
 from inference.errors import InferenceError
 from inference.models import Job
 from inference.schema import Pipeline
@@ -76,14 +76,17 @@ def submit(definition: Pipeline, route: Route) -> Job:
     """The job of `definition` on the exam as it is now: a new one, or the one that this very input already has.
 
     An exam without an eligible series gets a job that is skipped, with the reason for every series. A new job
-    supersedes older ones of the same pipeline on the same exam, and their results. Raises HeaderUnreadable.
+    supersedes older ones of the same pipeline on the same exam, and their results. Raises HeaderUnreadable, and
+    ModelRefused when the pipeline uses a model that is retired.
     """
     exam = route.exam
+    version = registration.register(definition)
+    model_registry.refuse_retired(version)
     selection = _select(exam, definition)
     chosen = _chosen(exam, selection)
     prior = _prior(exam, definition) if chosen else None
     job, created = Job.objects.get_or_create(
-        pipeline=registration.register(definition),
+        pipeline=version,
         exam=exam,
         fingerprint=_fingerprint(_instances(exam, chosen, prior)),
         rerun_of=None,

@@ -10,6 +10,9 @@ from django.db.models import Case, ExpressionWrapper, F, Q, Value, When
 from django.utils.timezone import now
 
 from dicom_ingest.models import AETitle, Exam, Route, Series
+from inference.stage_models import Stage, StageChange
+
+__all__ = ["StageChange"]
 
 # How much later than an urgent one, made at the same moment, a job has its turn.
 PATIENCE = {
@@ -20,13 +23,21 @@ PATIENCE = {
 
 
 class RegisteredModel(models.Model):
-    """A versioned artifact, known by the SHA-256 digest of its files. Never changed, only added to."""
+    """A versioned artifact, known by the SHA-256 digest of its files.
 
-    name = models.SlugField(max_length=100)
+    Name, version, digest and backend never change; nothing but the stage does once a job has used it. PostgreSQL
+    refuses the rest.
+    """
+
+    name = models.CharField(max_length=100)
     version = models.CharField(max_length=50)
     digest = models.CharField(max_length=64, unique=True)
     backend = models.CharField(max_length=20)
+    files = models.JSONField(default=dict, help_text="SHA-256 by file name")
+    source = models.JSONField(default=dict, help_text="Where the files come from, as its manifest says")
     card = models.JSONField(default=dict)
+    signed_by = models.CharField(max_length=100, blank=True, help_text="The trusted key that signed its files")
+    stage = models.CharField(max_length=11, choices=Stage.choices, default=Stage.DEVELOPMENT)
     registered_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -36,6 +47,11 @@ class RegisteredModel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+    @property
+    def is_demonstration(self) -> bool:
+        """True for a model that only shows how a pipeline works."""
+        return bool(self.card.get("demonstration"))
 
 
 class PipelineVersion(models.Model):

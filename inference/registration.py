@@ -1,8 +1,9 @@
 """Shipped pipelines and the models they pin, as rows that jobs can refer to for ever."""
 
+from django.conf import settings
 from django.db import transaction
 
-from inference import artifacts, pipeline
+from inference import model_registry, pipeline
 from inference.errors import ModelDigestMismatch
 from inference.models import PipelineVersion, RegisteredModel
 from inference.schema import ModelPin, Pipeline
@@ -35,12 +36,8 @@ def register(definition: Pipeline) -> PipelineVersion:
 
 
 def _register_model(pin: ModelPin) -> RegisteredModel:
-    manifest = artifacts.shipped_manifest(pin.name, pin.version)
-    model, _ = RegisteredModel.objects.get_or_create(
-        name=pin.name,
-        version=pin.version,
-        defaults={"digest": pin.sha256, "backend": manifest.backend, "card": manifest.card.model_dump(mode="json")},
-    )
+    manifest = model_registry.manifest_of(pin.name, pin.version, settings.OVERREAD_STORE / "models")
+    model = model_registry.record(manifest, by="Overread", reason="Pinned by a pipeline of this installation")
     if model.digest != pin.sha256:
         raise ModelDigestMismatch(
             f"Model {pin.label} is registered with the digest {model.digest}, but a pipeline pins {pin.sha256}. "

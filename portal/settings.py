@@ -173,6 +173,14 @@ OVERREAD_MAX_WAIT_SECONDS = env.float("OVERREAD_MAX_WAIT_SECONDS", default=900.0
 # Threads on the CPU of each job; 0 shares the cores out between the machine's workers.
 OVERREAD_GPU_THREADS = env.int("OVERREAD_GPU_THREADS", default=0)
 
+# Public keys (Ed25519, PEM) of those whose signature of a model counts, one file for each. Where models must be signed,
+# an import without such a signature is refused.
+OVERREAD_MODEL_KEYS = Path(env.str("OVERREAD_MODEL_KEYS", default=str(OVERREAD_HOME / "model-keys")))
+OVERREAD_MODELS_MUST_BE_SIGNED = env.bool("OVERREAD_MODELS_MUST_BE_SIGNED", default=False)
+# Read by the backends themselves, which also run where no Django is: OVERREAD_WARM_MODELS_MB, what the weights of warm
+# models may take in one process (4096); OVERREAD_TRITON_URL, host:port of the Triton server's gRPC service;
+# OVERREAD_TRITON_SECONDS, how long it may take over one request (120).
+
 STATIC_URL = "/static/"
 STATIC_ROOT = env.str("OVERREAD_STATIC_ROOT", default=None)
 STATICFILES_DIRS = [
