@@ -163,14 +163,9 @@ def test_what_cannot_be_imported_is_told_with_what_could(network: Path, bring: B
     assert "there are: none" in refused("show", "doubling", "1.0")
 
 
-def bundle(folder: Path, scratch: Path, **more: bytes) -> Path:
+def bundle(folder: Path, scratch: Path) -> Path:
     """A MONAI bundle with a TorchScript network."""
-    files = {
-        "configs/metadata.json": b"{}",
-        "models/model.ts": torchscript(scratch),
-        "docs/README.md": b"hello",
-        **more,
-    }
+    files = {"configs/metadata.json": b"{}", "models/model.ts": torchscript(scratch), "docs/README.md": b"hello"}
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
