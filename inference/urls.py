@@ -1,13 +1,15 @@
 from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
-from inference import views
+from inference import model_views, views
 from inference.api import JobViewSet, PipelineViewSet, ResultViewSet
+from inference.model_api import RegisteredModelViewSet
 
 router = SimpleRouter()
 router.register("jobs", JobViewSet, basename="api-job")
 router.register("results", ResultViewSet, basename="api-result")
 router.register("pipelines", PipelineViewSet, basename="api-pipeline")
+router.register("models", RegisteredModelViewSet, basename="api-model")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/", views.jobs, name="jobs"),
@@ -19,5 +21,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<uuid:job_id>/rerun/", views.run_again, name="job-rerun"),
     path("jobs/<uuid:job_id>/inputs/", views.download, {"part": "inputs"}, name="job-inputs"),
     path("jobs/<uuid:job_id>/outputs/", views.download, {"part": "outputs"}, name="job-outputs"),
+    path("models/", model_views.models, name="models"),
+    path("models/<int:model_id>/", model_views.model, name="model"),
+    path("models/<int:model_id>/stage/", model_views.stage, name="model-stage"),
     path("api/", include(router.urls)),
 ]

@@ -238,6 +238,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
         "JobState": "inference.models.Job.State",
+        "ModelStage": "inference.stage_models.Stage",
         "TransferState": "dicom_ingest.pacs.models.Transfer.State",
         "AETitlePriority": "dicom_ingest.models.AETitle.Priority",
         "TransferPriority": "dicom_ingest.pacs.models.Transfer.Priority",

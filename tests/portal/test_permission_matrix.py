@@ -19,7 +19,7 @@ from django.utils.timezone import now
 from dicom_ingest import rules, store
 from dicom_ingest.models import AETitle, Exam, QuarantinedInstance, Remote, Retrieval, Route, Rule, Sending
 from feedback.responses import submit
-from inference.models import Job, PipelineVersion, Result
+from inference.models import Job, PipelineVersion, RegisteredModel, Result
 from tests.conftest import Cast
 from tests.dicom_ingest.scans import complete, mr_slice, receive
 from tests.feedback.conftest import ANSWERS
@@ -79,6 +79,11 @@ TABLE: dict[str, Row] = {
     "api-pipeline-detail":        Row(allowed=JOBS),
     "api-result-list":            Row(allowed=SIGNED_IN),
     "api-result-detail":          Row(allowed=MEMBERS),
+    "models":                     Row(allowed=JOBS),
+    "model":                      Row(allowed=JOBS),
+    "model-stage":                Row(allowed=ADMIN, method="post"),
+    "api-model-list":             Row(allowed=JOBS),
+    "api-model-detail":           Row(allowed=JOBS),
     # dicom_ingest
     "reception":                  Row(allowed=COORDINATORS),
     "reception-arrivals":         Row(allowed=COORDINATORS),
@@ -187,6 +192,7 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
     response = exam_with_everything.responses.get()
     quarantined = QuarantinedInstance.objects.get()
     verdict = exam.rule_verdicts.get()
+    model = RegisteredModel.objects.create(name="deepbet", version="1", digest="m", backend="torchscript")
     return {
         "": {
             "slug": "brain",
@@ -198,7 +204,9 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
             "bulkdata": "00280010",
             "result_id": exam_with_everything.pk,
             "job_id": job.pk,
+            "model_id": model.pk,
         },
+        "api-model-detail": {"pk": model.pk},
         "api-feedback-detail": {"pk": response.pk},
         **{
             f"api-job-{name}": {"pk": job.pk}
