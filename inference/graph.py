@@ -12,6 +12,7 @@ from typing import Any
 
 from inference import artifacts
 from inference.backends import LoadedModel
+from inference.backends.batching import shared
 from inference.backends.warm import warm_models
 from inference.errors import InferenceError, NotMeasurable, OperatorFailed
 from inference.operators import registry
@@ -155,7 +156,7 @@ def _load_models(pipeline: Pipeline, models_dir: Path) -> Mapping[str, LoadedMod
     loaded = {}
     for alias, pin in pipeline.models.items():
         directory = artifacts.model_directory(models_dir, name=pin.name, version=pin.version)
-        loaded[alias] = warm_models.get(directory, digest=pin.sha256)
+        loaded[alias] = shared(warm_models.get(directory, digest=pin.sha256))
     return loaded
 
 

@@ -1,14 +1,18 @@
 """One forward pass for several runs at once.
 
-On a GPU a batch of eight small images takes hardly longer than one image. Graphs that run in threads meet here: each
-gets its own stand-in for the model, and what they ask for at the same time is put together, predicted, and split again.
+On a GPU a batch of eight small images takes hardly longer than one image. Runs in threads of one process meet here:
+what they ask a model at the same time is put together, predicted, and split again.
 
-    with batched(model, parties=len(jobs)) as fronts:
-        for job, front in zip(jobs, fronts):
-            pool.submit(run_job_with, front)      # uses `with front:` around its work
+    gathering = Gathering(parties=len(orders))
+    for order in orders:
+        Thread(target=run, args=(order, gathering)).start()
 
-A party that has ended says so by leaving its front, so the others no longer wait for it. None waits for ever: after
-`patience` seconds a call goes on with those that have come.
+    def run(order, gathering):
+        with gathering.party():
+            ...                  # the graph takes its models through `shared`, as it always does
+
+A party that has ended, well or not, is no longer waited for. None waits for ever: after `patience` seconds a call goes
+on with those that have come.
 """
 
 from __future__ import annotations
@@ -16,8 +20,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from threading import Condition, Event
+from threading import Condition, Event, Lock
 from types import TracebackType
 
 import numpy as np
@@ -25,6 +30,8 @@ import numpy as np
 from inference.backends import Floats, LoadedModel
 
 PATIENCE_SECONDS = 2.0
+LARGEST = 32
+"""Samples in one forward pass."""
 
 
 @dataclass(eq=False)
@@ -134,9 +141,50 @@ class Front:
         self.leave()
 
 
+class Gathering:
+    """Runs that begin together in one process, and the models that they share while they last."""
+
+    def __init__(self, parties: int, *, patience: float = PATIENCE_SECONDS, largest: int = LARGEST) -> None:
+        self._parties = parties
+        self._patience, self._largest = patience, largest
+        self._meetings: dict[int, tuple[LoadedModel, _Rendezvous]] = {}
+        self._lock = Lock()
+
+    @contextmanager
+    def party(self) -> Iterator[None]:
+        """Be one of the parties: inside, `shared` gives a stand-in that waits for the others."""
+        token = _gathering.set(self)
+        try:
+            yield
+        finally:
+            _gathering.reset(token)
+            with self._lock:
+                self._parties -= 1
+                meetings = [rendezvous for _, rendezvous in self._meetings.values()]
+            for rendezvous in meetings:
+                rendezvous.leave()
+
+    def front(self, model: LoadedModel) -> Front:
+        """The stand-in of `model` for one of the parties."""
+        with self._lock:
+            if id(model) not in self._meetings:
+                rendezvous = _Rendezvous(model, self._parties, patience=self._patience, largest=self._largest)
+                self._meetings[id(model)] = model, rendezvous  # the model is kept, so that its id stays its own
+            return Front(self._meetings[id(model)][1])
+
+
+_gathering: ContextVar[Gathering | None] = ContextVar("gathering", default=None)
+
+
+def shared(model: LoadedModel) -> LoadedModel:
+    """`model` as the run of this thread is to use it: itself, or its stand-in where runs have gathered."""
+    gathering = _gathering.get()
+    return model if gathering is None else gathering.front(model)
+
+
 @contextmanager
 def batched(
-    model: LoadedModel, *, parties: int, patience: float = PATIENCE_SECONDS, largest: int = 32
+    model: LoadedModel, *, parties: int, patience: float = PATIENCE_SECONDS, largest: int = LARGEST
 ) -> Iterator[tuple[Front, ...]]:
     """As many fronts of `model` as there are parties, whose calls of one network and one shape run as one batch.
 

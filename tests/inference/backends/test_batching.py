@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from inference.backends import Floats
-from inference.backends.batching import Front, batched
+from inference.backends.batching import Front, Gathering, batched, shared
 
 LONG = 30.0
 """Patience that a test which passes never needs."""
@@ -142,3 +142,41 @@ def test_a_thread_that_is_stopped_as_it_works_for_others_does_not_leave_them_wai
         for thread in threads:
             thread.join(LONG)
     assert sorted(kind.__name__ for kind in ended) == ["KeyboardInterrupt", "RuntimeError"]
+
+
+def test_runs_that_gather_share_each_model_until_they_end() -> None:
+    first, second = Recording(), Recording()
+    gathering = Gathering(3, patience=LONG)
+    assert shared(first) is first, "nobody has gathered in this thread"
+
+    def run(calls: int, *, uses_second: bool) -> None:
+        with gathering.party():
+            one, other = shared(first), shared(second)
+            for _ in range(calls):
+                one.predict("net", samples(1))
+            if uses_second:
+                other.predict("net", samples(2))
+
+    side_by_side(*(lambda c=c, s=s: run(c, uses_second=s) for c, s in ((1, False), (2, True), (2, True))))
+    assert sorted(shape[0] for _, shape in first.shapes) == [2, 3]
+    assert [shape[0] for _, shape in second.shapes] == [2], "the run that has no use for it is not waited for"
+    assert shared(first) is first
+
+
+def test_a_run_that_fails_leaves_the_gathering() -> None:
+    gathering = Gathering(2, patience=LONG)
+
+    def fail() -> None:
+        with gathering.party():
+            raise ValueError("a damaged exam")
+
+    def work() -> Floats:
+        with gathering.party():
+            return shared(model).predict("net", samples(1))
+
+    model = Recording()
+    with ThreadPoolExecutor(2) as pool:
+        working, failing = pool.submit(work), pool.submit(fail)
+        np.testing.assert_array_equal(working.result(LONG / 2), samples(2))
+        with pytest.raises(ValueError, match="a damaged exam"):
+            failing.result(LONG)
