@@ -7,7 +7,9 @@ TEMPLATES = $(wildcard */templates)
 # What the tests drive beyond Python packages, as command:package of Debian.
 SYSTEM_PACKAGES := chromium:chromium storescu:dcmtk dciodvfy:dicom3tools strace:strace Orthanc:orthanc nginx:nginx-light \
 	/usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb \
-	$(or $(wildcard /usr/lib/*/libpangoft2-1.0.so.0),no-pango):libpangoft2-1.0-0
+	$(or $(wildcard /usr/lib/*/libpangoft2-1.0.so.0),no-pango):libpangoft2-1.0-0 \
+	/usr/bin/python3.11:python3.11 /usr/lib/python3.11/ensurepip/__init__.py:python3.11-venv \
+	$(or $(wildcard /usr/lib/*/libpython3.11.so.1.0),no-libpython3.11):libpython3.11
 
 SHELL := bash
 .DEFAULT_GOAL := help

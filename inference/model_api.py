@@ -40,7 +40,6 @@ class RegisteredModelSerializer(serializers.ModelSerializer[RegisteredModel]):
     """A model. `digest` is the SHA-256 over the lines of `sha256sum` for its files in the order of their names."""
 
     files = serializers.DictField(child=serializers.CharField(), help_text="SHA-256 by file name")
-    source = serializers.DictField(help_text="Where the files come from")
     card = serializers.DictField(help_text="Intended use, training data, limits, licence, contact, performance")
     is_demonstration = serializers.BooleanField(help_text="Shows how a pipeline works; not for clinical use")
     pipelines = serializers.SerializerMethodField(help_text="Names of the pipelines that use it")

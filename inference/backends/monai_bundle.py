@@ -47,12 +47,13 @@ def _build(class_name: str, arguments: Mapping[str, Any], label: str) -> torch.n
 
     found = getattr(nets, class_name, None)
     is_network = inspect.isclass(found) and issubclass(found, torch.nn.Module)
-    if not is_network or not found.__module__.startswith("monai.networks.nets."):
+    if found is None or not is_network or not found.__module__.startswith("monai.networks.nets."):
         raise ModelUnusable(f"Model {label}: monai.networks.nets has no network {class_name}.")
     try:
-        return found(**arguments)
+        made: torch.nn.Module = found(**arguments)
     except (TypeError, ValueError, NotImplementedError, RuntimeError) as fault:
         raise ModelUnusable(f"Model {label}: {class_name} cannot be made as network_def says: {fault}") from fault
+    return made
 
 
 def _weights(file: Path, device: torch.device, label: str) -> Mapping[str, torch.Tensor]:

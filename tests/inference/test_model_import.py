@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -309,7 +310,8 @@ def used_by_a_job(exam: Exam) -> tuple[PipelineVersion, RegisteredModel]:
 def test_what_a_job_used_cannot_be_changed_or_removed(exam: Exam) -> None:
     _, model = used_by_a_job(exam)
     rows = RegisteredModel.objects.filter(pk=model.pk)
-    for changes in ({"digest": "0" * 64}, {"name": "other"}, {"card": {}}, {"files": {}}):
+    attempts: list[dict[str, Any]] = [{"digest": "0" * 64}, {"name": "other"}, {"card": {}}, {"files": {}}]
+    for changes in attempts:
         with pytest.raises(IntegrityError, match=r"deepbet 1\.0\.2"), transaction.atomic():
             rows.update(**changes)
     with pytest.raises(IntegrityError, match="was used by a job"), transaction.atomic():

@@ -7,6 +7,7 @@ standard input is closed.
 import sys
 
 import numpy as np
+from numpy.typing import NDArray
 from pytriton.decorators import batch
 from pytriton.model_config import ModelConfig, Tensor
 from pytriton.triton import Triton, TritonConfig
@@ -16,7 +17,7 @@ VOLUME = (-1, -1, -1, -1)
 
 
 @batch
-def two_classes(image):
+def two_classes(image: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     """Logits of two classes for each voxel of (N, 1, I, J, K)."""
     return {OUTPUT: np.concatenate([-2 * image, 2 * image + 1], axis=1).astype(np.float32)}
 

@@ -127,6 +127,11 @@ def test_a_description_tells_what_the_model_is_and_not_where_it_runs() -> None:
     elsewhere = config | {"instance_group": [{"kind": "KIND_CPU", "count": 1}], "parameters": config["parameters"]}
     assert served_model.describe(config, "3") == served_model.describe(elsewhere, "3")
     assert json.loads(served_model.describe(config, "3"))["parameters"] == {"weights": {"string_value": "abc"}}
-    for changed in ({"output": []}, {"name": "lung"}, {"parameters": {"weights": {"string_value": "abd"}}}):
+    changes: list[dict[str, object]] = [
+        {"output": []},
+        {"name": "lung"},
+        {"parameters": {"weights": {"string_value": "abd"}}},
+    ]
+    for changed in changes:
         assert served_model.describe(config | changed, "3") != served_model.describe(config, "3")
     assert served_model.describe(config, "4") != served_model.describe(config, "3")
