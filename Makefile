@@ -87,7 +87,7 @@ $(VENV)/installed-embedded: EXTRAS := embedded
 $(VENV)/installed-embedded: pyproject.toml | $(PYTHON_OF_VENV)
 	$(INSTALL)
 
-$(VENV)/installed-test: EXTRAS := embedded,report,test
+$(VENV)/installed-test: EXTRAS := embedded,report,triton,test
 $(VENV)/installed-test: pyproject.toml | $(PYTHON_OF_VENV)
 	$(INSTALL)
 

@@ -58,4 +58,17 @@ def load(model: VerifiedModel) -> MeasuredModel:
     backend = model.manifest.backend
     if backend not in LOADERS:
         raise UnknownBackend(f'Model {model.label} needs the backend "{backend}"; there are {", ".join(LOADERS)}.')
-    return cast(Loader, import_module(LOADERS[backend]).load)(model)
+    return _loader(backend, model.label)(model)
+
+
+def _loader(backend: str, label: str) -> Loader:
+    try:
+        module = import_module(LOADERS[backend])
+    except ModuleNotFoundError as lack:
+        if lack.name is None or lack.name.partition(".")[0] == "inference":
+            raise
+        raise UnknownBackend(
+            f'Model {label} needs the backend "{backend}", whose package {lack.name} is not installed. Install '
+            f"Overread with it: pip install 'overread[{backend}]'."
+        ) from lack
+    return cast(Loader, module.load)
