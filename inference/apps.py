@@ -1,4 +1,7 @@
+from pathlib import Path
+
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class InferenceConfig(AppConfig):
@@ -10,3 +13,5 @@ class InferenceConfig(AppConfig):
         from inference import shipped  # noqa: PLC0415
 
         pipeline_names.register(shipped.names)
+        if settings.OVERREAD_PIPELINES:
+            shipped.add_folder(Path(settings.OVERREAD_PIPELINES))

@@ -137,6 +137,10 @@ class PipelineNotFound(InferenceError):
     """No pipeline has that name."""
 
 
+class ScaffoldRefused(InferenceError):
+    """A new pipeline cannot be made under that name or in that folder."""
+
+
 class OperatorContractBroken(InferenceError):
     """An operator was given or gave something that its definition rules out."""
 

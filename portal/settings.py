@@ -24,6 +24,8 @@ if (OVERREAD_HOME / "environment").is_file():
 OVERREAD_STORE = Path(env.str("OVERREAD_STORE", default=str(OVERREAD_HOME / "store"))).resolve()
 # Where NGINX serves OVERREAD_STORE by internal redirects, such as /_store; empty where it does not stand in front.
 OVERREAD_ACCEL_PREFIX = env.str("OVERREAD_ACCEL_PREFIX", default="")
+# A folder with the site's own pipelines (*.yaml), found beside those that are shipped; empty for none.
+OVERREAD_PIPELINES = env.str("OVERREAD_PIPELINES", default="")
 OVERREAD_WEB_HOST = env.str("OVERREAD_WEB_HOST", default="127.0.0.1")
 OVERREAD_WEB_PORT = env.int("OVERREAD_WEB_PORT", default=8000)
 OVERREAD_DIMSE_HOST = env.str("OVERREAD_DIMSE_HOST", default="127.0.0.1")

@@ -1,4 +1,4 @@
-"""The operators that pipelines are made of; importing this package registers all of them."""
+"""The operators that pipelines are made of; importing this package registers all of them, and those of packages."""
 
 from inference.operators import (
     baseline,
@@ -13,9 +13,9 @@ from inference.operators import (
     measures,
     mindgrab,
     networks,
+    packages,
     suv,
 )
-from inference.operators.plugins import load
 
 __all__ = [
     "baseline",
@@ -30,7 +30,8 @@ __all__ = [
     "measures",
     "mindgrab",
     "networks",
+    "packages",
     "suv",
 ]
 
-load()
+packages.load()

@@ -2,6 +2,7 @@
 
 Positional arguments are values that earlier steps made; `*parts` takes any number of them. Keyword-only arguments are
 parameters that the definition gives; one annotated `LoadedModel` names a model of the pipeline and receives it warm.
+Operators of other installed packages come by entry points, see `inference.operators.packages`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 
 from inference.backends import LoadedModel
+from inference.operators import entry_points
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -53,7 +55,8 @@ def operator(name: str, *, version: str) -> Callable[[Function], Function]:
     """Register the decorated function as the operator `name`.
 
     version: of the operator's code; raise it whenever the same input would give another output, because results of the
-    old code must not pass for results of the new.
+    old code must not pass for results of the new. That of another package is followed by the package's own.
+    Raises ValueError when the name is taken, TypeError when an argument or the result has no type.
     """
 
     def register(function: Function) -> Function:
@@ -78,9 +81,13 @@ def _spec(name: str, version: str, function: Callable[..., object]) -> OperatorS
     hints = get_type_hints(function, include_extras=True)
     arguments = inspect.signature(function).parameters.values()
     keywords = [argument for argument in arguments if argument.kind is argument.KEYWORD_ONLY]
+    untyped = [argument.name for argument in arguments if argument.name not in hints]
+    if untyped or "return" not in hints:
+        raise TypeError(f'operator "{name}": give a type to {", ".join(untyped) or "what it returns"}')
+    owner = entry_points.owner(function.__module__)
     return OperatorSpec(
         name=name,
-        version=version,
+        version=f"{version} ({owner})" if owner else version,
         summary=(inspect.getdoc(function) or "").partition("\n")[0],
         function=function,
         inputs={argument.name: hints[argument.name] for argument in arguments if argument not in keywords},

@@ -1,4 +1,4 @@
-"""`manage.py pipelines`: list, show, validate and fetch pipelines, and run one on a folder without any server."""
+"""`manage.py pipelines`: list, show, validate, fetch and make pipelines, and run one on a folder without any server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from inference import artifacts, pipeline, standalone
+from inference import artifacts, pipeline, scaffold, standalone
 from inference.errors import InferenceError, ModelDigestMismatch, ModelNotInstalled, NoEligibleSeries
 from inference.execution import Report
 from inference.operators import registry
@@ -29,7 +29,7 @@ WIDTH = 160
 class Command(BaseCommand):
     """Works without database, broker and server: only the model store is needed, and only to fetch and run."""
 
-    help = "List, show, validate and fetch pipelines, or run one on a folder of DICOM files without any server."
+    help = "List, show, validate, fetch and make pipelines, or run one on a folder of DICOM files without any server."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,6 +38,9 @@ class Command(BaseCommand):
         for action, what in {"show": "the definition and its digest", "fetch": "download and check its models"}.items():
             actions.add_parser(action, help=what).add_argument("name", metavar="NAME")
         actions.add_parser("validate", help="check a definition").add_argument("file", metavar="FILE", type=Path)
+        new = actions.add_parser("new", help="a package to start from: definition, operator, and tests that pass")
+        new.add_argument("name", metavar="NAME")
+        new.add_argument("--out", metavar="DIR", type=Path, help="the folder to make; a folder NAME here when left out")
         run = actions.add_parser("run", help="run on the DICOM files of one exam")
         run.add_argument("name", metavar="NAME")
         run.add_argument("folder", metavar="DIR", type=Path)
@@ -49,6 +52,7 @@ class Command(BaseCommand):
             "show": self._show,
             "fetch": self._fetch,
             "validate": self._validate,
+            "new": self._new,
             "run": self._run,
         }
         try:
@@ -67,6 +71,8 @@ class Command(BaseCommand):
             models = ", ".join(f"{pin.label} {_model_state(pin)}" for pin in one.models.values())
             table.add_row(one.name, one.version, one.digest[:12], models or "none", one.title)
         self._print(table)
+        for problem in pipeline.problems():
+            self._print(problem)
 
     def _show(self, options: argparse.Namespace) -> None:
         shown = pipeline.load_named(options.name)
@@ -79,6 +85,12 @@ class Command(BaseCommand):
     def _validate(self, options: argparse.Namespace) -> None:
         valid = pipeline.load(options.file)
         self._print(f"{options.file} is valid: {valid.name} {valid.version}, digest {valid.digest}")
+
+    def _new(self, options: argparse.Namespace) -> None:
+        folder = options.out or Path(options.name)
+        for file in scaffold.create(options.name, folder):
+            self._print(f"Written: {file}")
+        self._print(f"Try it: pytest {folder}. Then read {folder / 'README.md'}.")
 
     def _fetch(self, options: argparse.Namespace) -> None:
         for pin in pipeline.load_named(options.name).models.values():

@@ -1,0 +1,1 @@
+"""Bone volume: a pipeline for Overread."""
