@@ -29,8 +29,8 @@ def site_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("packages")
     source = shutil.copytree(EXAMPLE, folder / "source")
     target = folder / "site"
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", target]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, source], check=True, capture_output=True)
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(source)], check=True, capture_output=True)
     (target / "overread_broken.py").write_text("raise RuntimeError('no licence file')\n")
     about = target / "overread_broken-0.2.dist-info"
     about.mkdir()
