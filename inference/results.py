@@ -10,11 +10,13 @@ from uuid import UUID
 
 import pydicom
 from django.conf import settings
+from django.db import transaction
 from django.utils.timezone import now
 
 from dicom_ingest import indexer
 from dicom_ingest import store as ingest_store
 from dicom_ingest.models import Series
+from inference import comparisons
 from inference.execution import ObjectFile, Report
 from inference.models import Finding, Job, Measurement, Result, ResultObject
 
@@ -45,6 +47,7 @@ def _store(job: Job, report: Report) -> Result:
     result.save(update_fields=["segmentation"])
     if job.is_rerun:
         _set_aside(result)
+    transaction.on_commit(comparisons.hint)
     return result
 
 

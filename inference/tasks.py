@@ -3,7 +3,7 @@ from typing import Any
 from celery import current_app
 from celery.signals import worker_init, worker_process_init, worker_process_shutdown
 
-from inference import dispatch, engine, runner, scratch
+from inference import comparisons, dispatch, engine, runner, scratch
 from inference.children import keeper
 from portal.tasks import job_task
 
@@ -25,6 +25,11 @@ def sweep_jobs() -> None:
 @job_task(queue="gpu", seconds=A_DAY)
 def run_next_job() -> None:
     runner.run_next()
+
+
+@job_task(queue="reports", seconds=600)
+def compare_results() -> None:
+    comparisons.compare_waiting()
 
 
 @worker_init.connect

@@ -154,6 +154,7 @@ CELERY_BEAT_SCHEDULE = {
         "studies.tasks.enrol_exams": 1.0,
         "inference.tasks.dispatch_exams": 1.0,
         "inference.tasks.sweep_jobs": 5.0,
+        "inference.tasks.compare_results": 15.0,
         "dicom_ingest.tasks.forget_old_rejections": 3600.0,
         "dicom_ingest.tasks.sweep_transfers": 5.0,
         "studies.tasks.queue_results": 5.0,
