@@ -20,8 +20,8 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from dicom_ingest.models import AETitle, Series
-from inference.models import Job, JobQuerySet, PipelineLimits
+from dicom_ingest.models import AETitle
+from inference.models import Job, JobQuerySet, PipelineLimits, Result
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def supersede_older(job: Job) -> None:
     older = Job.objects.filter(exam=job.exam, pipeline__name=job.pipeline.name).exclude(pk=job.pk)
     # Jobs first: this waits for one that is just ending, so that its series is seen by the line after.
     older.exclude(state=State.SUPERSEDED).update(state=State.SUPERSEDED, superseded_by=job, lease_expires_at=None)
-    Series.objects.filter(results__job__in=older, superseded_at=None).update(superseded_at=now())
+    Result.objects.filter(job__in=older).series().filter(superseded_at=None).update(superseded_at=now())
 
 
 def cancel(job_id: uuid.UUID) -> bool:

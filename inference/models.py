@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 
 from django.db import models
-from django.db.models import Case, ExpressionWrapper, F, Q, Value, When
+from django.db.models import Case, ExpressionWrapper, F, Q, QuerySet, Value, When
 from django.utils.timezone import now
 
 from dicom_ingest.models import AETitle, Exam, Route, Series
@@ -234,6 +234,11 @@ class ResultQuerySet(models.QuerySet["Result"]):
     def current(self) -> ResultQuerySet:
         """Those of jobs that nothing superseded; a rerun only shows whether the first can be repeated."""
         return self.filter(job__state=Job.State.SUCCEEDED, job__rerun_of=None)
+
+    def series(self) -> QuerySet[Series]:
+        """The series that they left in the store: segmentations, reports, captures and whatever else is DICOM."""
+        files = ResultObject.objects.filter(result__in=self.values("pk"))
+        return Series.objects.filter(Q(pk__in=self.values("segmentation")) | Q(pk__in=files.values("series")))
 
 
 class Result(models.Model):

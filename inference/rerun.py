@@ -7,11 +7,11 @@ readers, its series are set aside as superseded ones are, and it supersedes noth
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from dicom_ingest.models import AETitle, Exam, Series
 from inference import engine
-from inference.models import Job, Result, ResultObject
+from inference.models import Job, Result
 
 
 class NotRerunnable(Exception):
@@ -44,9 +44,7 @@ def queue_rerun(first: Job) -> Job:
 
 def series_of_reruns(exam: Exam) -> QuerySet[Series]:
     """The series of `exam` that reruns made."""
-    results = Result.objects.filter(exam=exam, job__rerun_of__isnull=False)
-    files = ResultObject.objects.filter(result__in=results, series__isnull=False)
-    return Series.objects.filter(Q(pk__in=files.values("series")) | Q(results__in=results))
+    return Result.objects.filter(exam=exam, job__rerun_of__isnull=False).series()
 
 
 def _why_not(first: Job) -> str:

@@ -15,7 +15,6 @@ from django.utils.timezone import now
 
 from dicom_ingest import indexer
 from dicom_ingest import store as ingest_store
-from dicom_ingest.models import Series
 from inference import comparisons
 from inference.execution import ObjectFile, Report
 from inference.models import Finding, Job, Measurement, Result, ResultObject
@@ -58,8 +57,7 @@ def folder_of(result: Result) -> Path:
 
 def _set_aside(result: Result) -> None:
     """Hide the series of a rerun's result as those of a superseded one are: it counts for nobody."""
-    made = result.files.values("series")
-    Series.objects.filter(pk__in=made, superseded_at=None).update(superseded_at=now())
+    Result.objects.filter(pk=result.pk).series().filter(superseded_at=None).update(superseded_at=now())
 
 
 def _measurements(result: Result, report: Report) -> Iterator[Measurement]:

@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from dicom_ingest.models import Exam, Remote, SentInstance, Series
 from dicom_ingest.pacs import send
 from dicom_ingest.pacs.errors import Refused
-from inference.models import Job
+from inference.models import Result
 from studies.models import Study, StudyDestination
 
 What = StudyDestination.What
@@ -63,7 +63,7 @@ def _queue(decision: StudyDestination) -> int:
 
 
 def _results(study: Study) -> QuerySet[Series]:
+    """Every series of the current results of the study's pipeline on its cases."""
+    current = Result.objects.current().filter(job__pipeline__name=study.ae_title.pipeline)
     made = Series.objects.current().filter(origin=Series.Origin.DERIVED, exam__cases__study=study)
-    return made.filter(
-        results__job__pipeline__name=study.ae_title.pipeline, results__job__state=Job.State.SUCCEEDED
-    ).distinct()
+    return made.filter(pk__in=current.series().values("pk")).distinct()

@@ -8,7 +8,7 @@ from django.db.models import Prefetch
 
 from dicom_ingest.completion import SeriesState, series_state
 from dicom_ingest.models import AETitle, Exam, Instance, Route, RuleVerdict, Series
-from inference.models import Job, Measurement, Result
+from inference.models import Finding, Job, Measurement, Result
 from inference.rerun import series_of_reruns
 from portal.access import Viewer
 
@@ -68,12 +68,17 @@ class ExamProgress:
 
 @dataclass(frozen=True, kw_only=True)
 class PatientExam:
-    """One of the patient's exams, as a row of the longitudinal table."""
+    """One of the patient's exams, as a row of the longitudinal table: what was measured, or else what was found."""
 
     exam: Exam
     result: Result | None
     measurement: Measurement | None
+    finding: Finding | None
     is_this: bool
+
+    @property
+    def finding_percent(self) -> float:
+        return 100 * self.finding.probability if self.finding else 0.0
 
 
 def progress_of(exam: Exam) -> ExamProgress:
@@ -106,7 +111,7 @@ def exams_of_the_patient(exam: Exam, user: Viewer) -> tuple[PatientExam, ...]:
         mine = Exam.objects.visible_to(user).filter(
             patient_id=exam.patient_id, issuer_of_patient_id=exam.issuer_of_patient_id
         )
-    results = Result.objects.current().prefetch_related("measurements")
+    results = Result.objects.current().prefetch_related("measurements", "findings")
     exams = mine.prefetch_related(Prefetch("results", queryset=results, to_attr="current_results"))
     ordered = exams.order_by("-study_date", "-study_time", "-received_at")[:OTHER_EXAMS]
     return tuple(_patient_exam(other, is_this=other.pk == exam.pk) for other in ordered)
@@ -123,5 +128,10 @@ def _line(route: Route, ae: AETitle | None) -> RouteLine:
 def _patient_exam(exam: Exam, *, is_this: bool) -> PatientExam:
     current: list[Result] = vars(exam)["current_results"]
     result = current[0] if current else None
-    measurements = list(result.measurements.all()) if result else []
-    return PatientExam(exam=exam, result=result, measurement=measurements[0] if measurements else None, is_this=is_this)
+    return PatientExam(
+        exam=exam,
+        result=result,
+        measurement=next(iter(result.measurements.all()), None) if result else None,
+        finding=next(iter(result.findings.all()), None) if result else None,
+        is_this=is_this,
+    )

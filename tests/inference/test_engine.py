@@ -7,8 +7,9 @@ import pytest
 from django.utils.timezone import now
 from pytest_django import Settings
 
+from dicom_ingest.models import Series
 from inference import engine
-from inference.models import Job, OperatorRun, Result
+from inference.models import Job, OperatorRun, Result, ResultObject
 from tests.inference.conftest import MakeJob
 
 pytestmark = pytest.mark.django_db
@@ -163,6 +164,8 @@ def test_a_newer_job_supersedes_the_older_one_and_the_series_it_made(
 ) -> None:
     old = make_job(state=Job.State.SUCCEEDED)
     result = make_result(old)
+    report = Series.objects.create(exam=old.exam, series_instance_uid="1.2.3.7", origin="derived", modality="SR")
+    ResultObject.objects.create(result=result, kind="sr", series=report, sha256="", bytes=1, description="Report")
     new = make_job(fingerprint="b")
     engine.supersede_older(new)
 
@@ -171,6 +174,8 @@ def test_a_newer_job_supersedes_the_older_one_and_the_series_it_made(
     assert result.segmentation is not None
     result.segmentation.refresh_from_db()
     assert result.segmentation.superseded_at is not None
+    report.refresh_from_db()
+    assert report.superseded_at is not None
     assert not Result.objects.current().exists()
 
 
