@@ -115,13 +115,14 @@ def _observer(run: FinishedRun) -> sr.ObservationContext:
 
 
 def _groups(run: FinishedRun) -> Iterator[Group]:
-    yield from (_segment(segment, run) for segment in run.pipeline.outputs.segments)
-    if loose := [one for one in run.outputs.measurements if one.segment is None]:
-        yield _of_no_segment(loose, run)
+    """Boxes before everything else: OHIF shows the image of the first group, and nothing where that is of no image."""
     seen: Counter[str] = Counter()
     for box in run.outputs.boxes:
         seen[box.region] += 1
         yield _box(box, run, occurrence=seen[box.region])
+    yield from (_segment(segment, run) for segment in run.pipeline.outputs.segments)
+    if loose := [one for one in run.outputs.measurements if one.segment is None]:
+        yield _of_no_segment(loose, run)
     yield from (_classification(one, run) for one in run.outputs.classifications)
 
 

@@ -174,6 +174,24 @@ def test_a_segmentation_opens_at_its_largest_slice(client: Client) -> None:
     assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == "c"
 
 
+def test_a_report_shows_its_boxes_though_other_groups_are_of_no_place(client: Client) -> None:
+    script = client.get("/app-config.js").content.decode()
+    program = f"""
+      globalThis.window = globalThis;
+      globalThis.location = {{ search: '', origin: 'https://portal.example' }};
+      {script}
+      const before = config.customizationService.global.onBeforeSRAddMeasurement.$set;
+      const labels = [{{ label: 'Volume', value: '93 ml' }}, {{ label: '363698007', value: 'Left hip' }}];
+      const of = measurement => before({{ measurement }}) === measurement && measurement;
+      process.stdout.write(JSON.stringify([of({{ coords: [], labels }}), of({{ coords: [{{ x: 1 }}], labels: [] }})]));
+    """
+    seen = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True).stdout
+    placeless, placed = json.loads(seen)
+    assert placeless["coords"] == [{}]
+    assert [line["label"] for line in placeless["labels"]] == ["Volume", "Finding site"]
+    assert placed["coords"] == [{"x": 1}]
+
+
 def test_ohifs_other_files_are_served_at_the_root(client: Client) -> None:
     bundle = next(OHIF_ROOT.glob("app.bundle.*.js")).name
     answer = client.get(f"/{bundle}")

@@ -29,13 +29,27 @@
   const NARROW = 900;
   const withoutPanels = { leftPanels: { $set: [] }, rightPanels: { $set: [] } };
 
+  // OHIF 3.13.2 reads where the first point of every measurement lies, also of those that are of no place in an image,
+  // and then shows none at all of the report. It also names a finding site by its code.
+  const FINDING_SITE = '363698007';
+  const withSomePlace = ({ measurement }) => {
+    // Changed in place: OHIF notes on the very object it gave away where it has drawn it.
+    if (measurement.coords.length === 0) {
+      measurement.coords.push({});
+    }
+    for (const line of measurement.labels.filter(({ label }) => label === FINDING_SITE)) {
+      line.label = 'Finding site';
+    }
+    return measurement;
+  };
+
   window.config = {
     name: 'Overread',
     routerBasename: null,
     extensions: ['/portal-extension.js'],
     modes: [],
     customizationService: {
-      global: { 'ohif.tours': { $set: [] } },
+      global: { 'ohif.tours': { $set: [] }, onBeforeSRAddMeasurement: { $set: withSomePlace } },
       mode: { segmentation: { leftPanels: { $set: [] } }, viewer: window.innerWidth < NARROW ? withoutPanels : {} },
     },
     showStudyList: false,

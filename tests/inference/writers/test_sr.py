@@ -86,6 +86,15 @@ def test_boxes_are_closed_rectangles_on_their_image_with_finding_site_and_probab
     assert len({group.tracking_uid for group in groups}) == 3, "a viewer merges groups of one tracking UID"
 
 
+def test_groups_with_a_place_come_first_because_ohif_shows_the_image_of_the_first(tmp_path: Path) -> None:
+    report = read(write(hips_and_chest(radiographs()), tmp_path)[0].path)
+    (measurements,) = [one for one in report.ContentSequence if one.ValueType == "CONTAINER"]
+    placed = [
+        any(item.ValueType == "SCOORD" for item in group.ContentSequence) for group in measurements.ContentSequence
+    ]
+    assert placed == [True, True, True, False]
+
+
 def test_a_classification_names_its_class_every_probability_and_its_images(tmp_path: Path) -> None:
     images = radiographs()
     report = read(write(hips_and_chest(images), tmp_path)[0].path)
