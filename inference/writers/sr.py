@@ -13,6 +13,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code as DicomCode
 from pydicom.uid import SegmentationStorage
 
+from inference.errors import OperatorContractBroken
 from inference.operators.values import Box
 from inference.outputs import ClassifiedValue, MeasuredValue
 from inference.products import FinishedRun, WrittenFile
@@ -166,7 +167,7 @@ def _of_no_segment(measured: Sequence[MeasuredValue], run: FinishedRun) -> sr.Me
 
 def _box(box: Box, run: FinishedRun, *, occurrence: int) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
     region, findings = box_codes(run.pipeline, box)
-    image = next(one for one in run.series.instances if one.SOPInstanceUID == box.sop_instance_uid)
+    image = _image(run, box.sop_instance_uid)
     corners = [(box.left, box.top), (box.right, box.top), (box.right, box.bottom), (box.left, box.bottom)]
     return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         # A viewer takes two groups of one tracking UID for one finding; so the second hip of a region has its own.
@@ -180,6 +181,15 @@ def _box(box: Box, run: FinishedRun, *, occurrence: int) -> sr.PlanarROIMeasurem
         finding_sites=[sr.FindingSite(provenance.dicom_code(region))],
         algorithm_id=_algorithm(run.pipeline),
         measurements=[_probability(findings[one], value) for one, value in most_probable_first(box.probabilities)],
+    )
+
+
+def _image(run: FinishedRun, sop_instance_uid: str) -> Dataset:
+    for image in run.series.instances:
+        if image.SOPInstanceUID == sop_instance_uid:
+            return image
+    raise OperatorContractBroken(
+        f"A box lies on image {sop_instance_uid}, which the run did not look at. Correct the operator that found it."
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -125,35 +124,11 @@ def test_one_structure_of_one_patient_keeps_its_tracking_uid_over_exams(brain_ex
     assert tracked(Patient("", "1.2.1")) != tracked(Patient("", "1.2.2")), "exams without a patient id stay apart"
 
 
-def test_a_repeated_run_makes_the_same_uids_and_another_run_others(brain_extraction: Pipeline) -> None:
-    instances = mr_series(numbered_voxels())
-    first, again = written(instances, brain_extraction), written(instances, brain_extraction)
-    other = written(instances, brain_extraction, identity=Identity(salt=IDENTITY.salt, run="job 2"))
-    assert (first.SeriesInstanceUID, first.SOPInstanceUID) == (again.SeriesInstanceUID, again.SOPInstanceUID)
-    assert len({first.SeriesInstanceUID, first.SOPInstanceUID, other.SeriesInstanceUID, other.SOPInstanceUID}) == 4
-
-
 def test_a_mask_on_another_grid_is_refused(brain_extraction: Pipeline) -> None:
     instances = mr_series(numbered_voxels())
     turned = Mask(blob(source(instances)).flip_spatial(0))
     with pytest.raises(OperatorContractBroken, match="grid"):
         make_segmentation(finished(instances, brain_extraction, segments=[turned]))
-
-
-def test_patient_and_exam_are_named_as_in_the_source_however_odd(
-    brain_extraction: Pipeline, caplog: pytest.LogCaptureFixture
-) -> None:
-    instances = mr_series(numbered_voxels())
-    for instance in instances:
-        instance.SpecificCharacterSet = "ISO_IR 100"
-        instance.PatientName, instance.PatientSex, instance.PatientBirthDate = "Müller", "U", ""
-        del instance.AccessionNumber, instance.ReferringPhysicianName
-    with caplog.at_level(logging.DEBUG):
-        segmentation = written(instances, brain_extraction)
-    assert (str(segmentation.PatientName), segmentation.PatientSex) == ("Müller", "U")
-    assert segmentation.AccessionNumber == ""
-    assert "Müller" not in caplog.text
-    assert instances[0].PatientName == "Müller", "the source is left as it was"
 
 
 def two_segments() -> Pipeline:
