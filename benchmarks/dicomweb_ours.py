@@ -43,7 +43,7 @@ def portal(home: Path) -> Iterator[Ours]:
     with ExitStack() as stack:
         started = stack.enter_context(engines.running(home))
         port = free_port()
-        os.environ.update(started.environment | _settings(home, port))
+        os.environ.update(started.environment | environment(home, port))
         import django  # noqa: PLC0415 - needs the settings above
 
         django.setup()
@@ -57,7 +57,8 @@ def portal(home: Path) -> Iterator[Ours]:
         yield Ours(url=url, token=token, user=user, password=password, study_pks=studies)
 
 
-def _settings(home: Path, port: int) -> dict[str, str]:
+def environment(home: Path, port: int) -> dict[str, str]:
+    """The settings of a portal under `home`, but for its engines."""
     return {
         "OVERREAD_HOME": str(home),
         "OVERREAD_STORE": str(home / "store"),

@@ -162,6 +162,9 @@ CELERY_BEAT_SCHEDULE = {
     }.items()
 }
 
+# Who acts on a complete exam is woken at once. The ticks of the same tasks above find what a lost message left.
+OVERREAD_ON_COMPLETION = ["inference.tasks.dispatch_exams", "studies.tasks.enrol_exams"]
+
 # A job's worker renews its lease this often; a worker that stops doing so loses the job after the lease's length.
 JOB_LEASE_SECONDS = env.float("OVERREAD_JOB_LEASE_SECONDS", default=20.0)
 # Where a pipeline has no limits of its own: a job is told to stop, and then its process is killed. 0 MiB stands for

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
+from kombu.exceptions import OperationalError
 from pydicom.dataset import Dataset
+from pytest_django import Settings
 
-from dicom_ingest import store
+from dicom_ingest import completion, store
 from dicom_ingest.completion import complete_exams, complete_now
 from dicom_ingest.indexer import index, index_waiting
 from dicom_ingest.models import AETitle, Route, Series
@@ -172,3 +174,34 @@ def test_a_route_on_which_an_instance_is_being_filed_is_left_for_the_next_time()
     done.set()
     thread.join()
     assert complete_exams(at=seconds_after(10)) == 1
+
+
+@pytest.fixture
+def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tasks that were sent."""
+    sent: list[str] = []
+    monkeypatch.setattr(completion.current_app, "send_task", lambda name, **_: sent.append(name))
+    return sent
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_acts_on_complete_exams_is_woken_at_once(woken: list[str], settings: Settings) -> None:
+    settings.OVERREAD_ON_COMPLETION = ["one", "other"]
+    arrive(mr_series(slices=1)[0], at=0)
+    complete_exams(seconds_after(4))
+    assert woken == []
+    complete_exams(seconds_after(5))
+    assert woken == ["one", "other"]
+    complete_exams(seconds_after(6))
+    assert woken == ["one", "other"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_broker_an_exam_is_complete_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str, **_: object) -> None:
+        raise OperationalError(name)
+
+    monkeypatch.setattr(completion.current_app, "send_task", fail)
+    arrive(mr_series(slices=1)[0], at=0)
+    assert complete_exams(seconds_after(5)) == 1
+    assert Route.objects.get().completed_at == seconds_after(5)

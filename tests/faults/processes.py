@@ -46,8 +46,11 @@ class Portal:
 
 
 @contextmanager
-def portal(home: Path, *programs: str, **environ: str) -> Iterator[Portal]:
-    """Run the named programs of the portal, and wait until the receiver, if it is one of them, takes associations."""
+def portal(home: Path, *programs: str, more: tuple[supervisor.Program, ...] = (), **environ: str) -> Iterator[Portal]:
+    """Run the named programs of the portal, and wait until the receiver, if it is one of them, takes associations.
+
+    more: programs of the test's own.
+    """
     dimse_port, web_port = free_port(), free_port()
     environ |= {
         "OVERREAD_HOME": str(home),
@@ -55,7 +58,7 @@ def portal(home: Path, *programs: str, **environ: str) -> Iterator[Portal]:
         "OVERREAD_WEB_PORT": str(web_port),
     }
     chosen = tuple(program for program in supervisor.PROGRAMS if program.name in programs)
-    with _environment(portal_environment() | environ), supervisor.running(home, chosen) as running:
+    with _environment(portal_environment() | environ), supervisor.running(home, chosen + more) as running:
         if "receiver" in programs:
             assert until(Scanner(port=dimse_port).echoes, seconds=START_SECONDS), "The receiver does not answer."
         yield Portal(supervisor=running, dimse_port=dimse_port, web_port=web_port, logs=home / "logs")
