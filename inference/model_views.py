@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -33,11 +33,13 @@ class ModelLine:
 class StageForm(forms.Form):
     """Where a model goes next, and why."""
 
-    to = forms.ChoiceField(label="New stage")
-    reason = forms.CharField(label="Why", widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    to = forms.ChoiceField(label="New stage", widget=forms.Select(attrs={"class": "form-select"}))
+    reason = forms.CharField(
+        label="Why", widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"})
+    )
 
-    def __init__(self, *args: object, model: RegisteredModel, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+    def __init__(self, data: QueryDict | None = None, *, model: RegisteredModel) -> None:
+        super().__init__(data, label_suffix="")
         chosen = self.fields["to"]
         assert isinstance(chosen, forms.ChoiceField)
         chosen.choices = [(stage.value, stage.label) for stage in model_registry.NEXT[Stage(model.stage)]]

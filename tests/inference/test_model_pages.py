@@ -71,7 +71,7 @@ def test_a_models_page_tells_its_limits_card_figures_digest_files_and_history(
     assert deepbet.digest in shown
     assert f"model.pt {deepbet.files['model.pt']}" in shown
     assert "Pilot from development admin The board said so." in shown
-    assert "Signed by nobody; whoever imported it vouches for it" in shown
+    assert "Signed by nobody; Overread ships these checksums" in shown
     assert "Change the stage" not in shown
     assert "Demonstration model" not in shown
 
