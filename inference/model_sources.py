@@ -76,8 +76,10 @@ def _from_file(file: Path, scratch: Path) -> Material:
 
 
 def _from_triton(model: str, version: str, url: str | None, scratch: Path) -> Material:
-    from inference.backends import triton  # noqa: PLC0415 - gRPC is loaded where Triton is used
-
+    try:
+        from inference.backends import triton  # noqa: PLC0415 - gRPC is loaded where Triton is used
+    except ModuleNotFoundError as lack:
+        raise ModelRefused("Triton's client is not installed. Add it with: pip install 'overread[triton]'.") from lack
     described = triton.ask(triton.address(url), model, version).description
     (scratch / served_model.FILE).write_bytes(described)
     source = {"kind": "triton", "model": model, "version": version} | ({"url": url} if url else {})

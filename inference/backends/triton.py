@@ -172,9 +172,11 @@ def _check(served: Served, expected: bytes) -> None:
 
 @cache
 def _client(url: str) -> grpc.InferenceServerClient:
-    client = grpc.InferenceServerClient(url, channel_args=CHANNEL)
-    atexit.register(client.close)  # left to the end of the interpreter, it would find gRPC already taken apart
-    return client
+    return grpc.InferenceServerClient(url, channel_args=CHANNEL)
+
+
+# A client that is left to the end of the interpreter finds gRPC already taken apart.
+atexit.register(_client.cache_clear)
 
 
 @contextmanager
