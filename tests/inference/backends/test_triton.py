@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
 
 from inference import backends
 from inference.artifacts import VerifiedModel
 from inference.backends import Floats, served_model, triton
+from inference.backends.warm import WarmModels
 from inference.errors import (
     ModelDigestMismatch,
     ModelNotInstalled,
@@ -20,9 +23,10 @@ from inference.errors import (
     OperatorContractBroken,
     OperatorFailed,
 )
+from inference.models import RegisteredModel
 from tests.dicom_ingest.waiting import until
 from tests.inference.backends import triton_server
-from tests.inference.backends.installed import install
+from tests.inference.backends.installed import CARD, install
 from tests.inference.backends.triton_server import Server
 from tests.ports import free_port
 
@@ -61,6 +65,27 @@ def test_the_server_gives_the_numbers_it_computes_in_as_many_requests_as_it_need
         model.predict(served_model.FILE, volumes(1)[..., 0])
     with pytest.raises(ModelNotInstalled, match=r"it has served-model\.json"):
         model.predict("model.pt", volumes(1))
+
+
+@pytest.mark.faults
+@pytest.mark.django_db
+def test_a_model_is_imported_by_its_name_and_version_on_the_server(
+    server: Server, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(triton.URL_VARIABLE, raising=False)
+    card = tmp_path / "card.yaml"
+    card.write_text("".join(f"{name}: {value}\n" for name, value in CARD.items()))
+    named = ("--name", "two-classes", "--version", "7", "--card", str(card))
+    call_command("models", "import", "triton:two-classes:1", *named, "--triton-url", server.url, stdout=StringIO())
+    registered = RegisteredModel.objects.get()
+    assert registered.source == {"kind": "triton", "url": server.url, "model": "two-classes", "version": "1"}
+    model = WarmModels().get(store / "models" / "two-classes" / "7", digest=registered.digest)
+    np.testing.assert_array_equal(model.predict(served_model.FILE, volumes(1)), two_classes(volumes(1)))
+    said = StringIO()
+    call_command("models", "verify", stdout=said)
+    assert said.getvalue() == "two-classes 7: whole\n"
+    with pytest.raises(CommandError, match="no-such-model version 1 at"):
+        call_command("models", "import", "triton:no-such-model:1", *named, "--triton-url", server.url)
 
 
 @pytest.mark.faults
