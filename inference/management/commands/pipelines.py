@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from inference import artifacts, pipeline, scaffold, standalone
+from inference import artifacts, operator_page, pipeline, scaffold, standalone
 from inference.errors import InferenceError, ModelDigestMismatch, ModelNotInstalled, NoEligibleSeries
 from inference.execution import Report
 from inference.operators import registry
@@ -35,6 +35,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         actions.add_parser("list", help="the pipelines of this installation, and whether their models are here")
+        actions.add_parser("operators", help="what steps can be made of, as the page in docs/")
         for action, what in {"show": "the definition and its digest", "fetch": "download and check its models"}.items():
             actions.add_parser(action, help=what).add_argument("name", metavar="NAME")
         actions.add_parser("validate", help="check a definition").add_argument("file", metavar="FILE", type=Path)
@@ -49,6 +50,7 @@ class Command(BaseCommand):
     def handle(self, *_args: object, **options: Any) -> None:
         actions: dict[str, Callable[[argparse.Namespace], None]] = {
             "list": self._list,
+            "operators": self._operators,
             "show": self._show,
             "fetch": self._fetch,
             "validate": self._validate,
@@ -73,6 +75,9 @@ class Command(BaseCommand):
         self._print(table)
         for problem in pipeline.problems():
             self._print(problem)
+
+    def _operators(self, _options: argparse.Namespace) -> None:
+        self.stdout.write(operator_page.page(), ending="")
 
     def _show(self, options: argparse.Namespace) -> None:
         shown = pipeline.load_named(options.name)
