@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from inference.errors import BlankImage, NothingFound, OperatorContractBroken
+from inference.operators.extents import box_of
 from inference.operators.grids import AnyVolume, resample_back
 from inference.operators.masks import Label, Structures
 from inference.operators.registry import operator
@@ -112,8 +113,7 @@ def renumber(
 
 def _extent(chosen: Volume) -> Corners:
     """Corners in mm, LPS, of the box around what is chosen, (8, 3): the outer faces of its voxels."""
-    along = [np.flatnonzero(chosen.array.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    faces = [(planes[0] - 0.5, planes[-1] + 0.5) for planes in along]
+    faces = [(planes.start - 0.5, planes.stop - 0.5) for planes in box_of(chosen.array)]
     corners = np.array(list(product(*faces)))
     return np.asarray(chosen.map_indices_to_reference(corners))
 

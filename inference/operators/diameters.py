@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist, squareform
 
+from inference.operators.extents import box_of
 from inference.operators.masks import Label, Structures
 from inference.operators.measures import Empty, chosen_voxels
 from inference.operators.registry import operator
@@ -105,8 +106,8 @@ def _path(corners: Points, start: int, end: int) -> Points:
 
 
 def _surface(chosen: NDArray[np.bool_]) -> Points:
-    """Points halfway between voxels inside and outside, in voxels."""
-    padded = np.pad(chosen, 1)
+    """Points halfway between voxels inside and outside, in voxels from the corner of the box around those inside."""
+    padded = np.pad(chosen[box_of(chosen)], 1)
     points = []
     for axis in range(chosen.ndim):
         changes = np.argwhere(np.diff(padded.astype(np.int8), axis=axis)).astype(np.float64)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+from itertools import starmap
 from typing import Annotated, TypeVar, cast
 
 import numpy as np
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from inference.errors import OperatorContractBroken
-from inference.operators import parallel, sampling
+from inference.operators import extents, parallel, sampling
 from inference.operators.registry import operator
 from inference.operators.sampling import Alignment, Matrix
 from inference.operators.units import Spacing
@@ -82,20 +85,32 @@ def arg_max_on(scores: Scores, reference: Volume) -> Labels:
     The same as `resample-back` and then `arg-max`, plane by plane, so that the scores never exist on the fine grid.
     """
     alignment = Alignment.between(scores, reference)
-    classes = _by_class(scores, alignment)
-    matrices = _matrices(classes[0].shape, alignment)
     labels = np.zeros(reference.spatial_shape, dtype=np.uint8)
-
-    def fill(index: int) -> None:
-        planes = [sampling.plane(one, matrices, index) for one in classes]
-        planes[0] += 1 - sum(planes)
-        best = planes[0]
-        for number, plane in enumerate(planes[1:], start=1):
-            labels[index][plane > best] = number
-            best = np.maximum(best, plane)
-
-    parallel.for_each(fill, len(labels))
+    classes = _by_class(scores, alignment)
+    # Between voxels that are all background every voxel is background: only what lies about the others is computed.
+    known = extents.box_of(np.any([one > classes[0] for one in classes[1:]], axis=0))
+    wanted = tuple(starmap(_reached, zip(alignment.coordinates, known, strict=True)))
+    matrices = [matrix[places] for matrix, places in zip(_matrices(classes[0].shape, alignment), wanted, strict=True)]
+    part = labels[wanted]
+    parallel.for_each(partial(_fill_best, part, classes, matrices), len(part))
     return Labels(reference.with_array(labels))
+
+
+def _fill_best(
+    labels: NDArray[np.uint8], classes: Sequence[NDArray[np.float32]], matrices: Sequence[Matrix], index: int
+) -> None:
+    planes = [sampling.plane(one, matrices, index) for one in classes]
+    planes[0] += 1 - sum(planes)
+    best = planes[0]
+    for number, plane in enumerate(planes[1:], start=1):
+        labels[index][plane > best] = number
+        best = np.maximum(best, plane)
+
+
+def _reached(coordinates: NDArray[np.float64], known: slice) -> slice:
+    """The wanted planes that lie less than one voxel away from the known ones."""
+    reached = np.flatnonzero((coordinates > known.start - 1) & (coordinates < known.stop))
+    return slice(int(reached[0]), int(reached[-1]) + 1) if known.stop and reached.size else slice(0, 0)
 
 
 def _on(volume: Volume, reference: Volume) -> Volume:
@@ -104,7 +119,7 @@ def _on(volume: Volume, reference: Volume) -> Volume:
         return _scores_on(volume, reference, alignment)
     if np.issubdtype(volume.array.dtype, np.integer):
         return reference.with_array(sampling.nearest(volume.array, alignment))
-    turned = volume.array.transpose(alignment.axes)
+    turned = np.ascontiguousarray(volume.array.transpose(alignment.axes))
     return reference.with_array(sampling.sample(turned, _matrices(turned.shape, alignment)))
 
 
@@ -119,7 +134,9 @@ def _scores_on(scores: Volume, reference: Volume, alignment: Alignment) -> Volum
 
 
 def _by_class(scores: Volume, alignment: Alignment) -> list[NDArray[np.float32]]:
-    return [scores.array[..., number].transpose(alignment.axes) for number in range(scores.array.shape[-1])]
+    """Each class by itself, in the order of the wanted axes in memory too, so that what is made of it is as well."""
+    each = (scores.array[..., number].transpose(alignment.axes) for number in range(scores.array.shape[-1]))
+    return [np.ascontiguousarray(one) for one in each]
 
 
 def _matrices(shape: tuple[int, ...], alignment: Alignment) -> list[Matrix]:

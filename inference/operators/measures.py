@@ -13,6 +13,7 @@ from pydantic import Field
 
 from inference.errors import EmptyMask, NotMeasurable, OperatorContractBroken
 from inference.operators.components import CUBIC_MM_PER_ML
+from inference.operators.extents import box_of
 from inference.operators.masks import Label, Structures
 from inference.operators.registry import operator
 from inference.operators.units import Percent
@@ -58,7 +59,9 @@ def surface_area(mask: Structures, *, label: Label = 1, empty: Empty = "refuse")
         return Measurement(0.0, "cm2")
     # Imported at need: most pipelines measure no surface, and the import takes as long as measuring one.
     measure = import_module("skimage.measure")
-    vertices, faces, _, _ = measure.marching_cubes(np.pad(chosen, 1).astype(np.float32), 0.5, spacing=mask.spacing)
+    vertices, faces, _, _ = measure.marching_cubes(
+        np.pad(chosen[box_of(chosen)], 1).astype(np.float32), 0.5, spacing=mask.spacing
+    )
     return Measurement(float(measure.mesh_surface_area(vertices, faces)) / 100, "cm2")
 
 

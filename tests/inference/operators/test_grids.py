@@ -119,6 +119,28 @@ def test_the_best_class_on_the_fine_grid_is_that_of_the_interpolated_scores() ->
     np.testing.assert_array_equal(made.array, expected.array)
 
 
+@pytest.mark.parametrize("orientation", ["RAH", "FPL", "AHR"])
+def test_a_turned_view_is_resampled_as_its_copy_would_be(orientation: str) -> None:
+    turned = reorient(image(RNG.random((9, 10, 11)), CT), orientation=orientation)
+    copied = Image(turned.with_array(np.ascontiguousarray(turned.array)))
+    spacing = (1.7, 0.9, 2.2)
+    np.testing.assert_allclose(
+        resample(turned, spacing=spacing).array, resample(copied, spacing=spacing).array, atol=1e-6
+    )
+
+
+def test_a_small_structure_is_found_on_the_fine_grid_wherever_it_lies_and_nothing_stays_nothing() -> None:
+    reference = volume(np.zeros((14, 13, 15), np.uint8), affine((0.8, 0.9, 0.7), (-1.0, 1.0, 0.3)))
+    for corner in [(0, 0, 0), (5, 6, 7), (3, 2, 4)]:
+        first = np.zeros((6, 7, 8))
+        first[corner] = 0.9
+        coarse = scores(1 - first, first, 0 * first, grid=affine((2.0, 2.0, 2.0)))
+        expected = arg_max(resample_back(coarse, reference))
+        np.testing.assert_array_equal(arg_max_on(coarse, reference).array, expected.array)
+    nothing = scores(np.ones((6, 7, 8)), np.zeros((6, 7, 8)), grid=affine((2.0, 2.0, 2.0)))
+    assert arg_max_on(nothing, reference).array.sum() == 0
+
+
 def test_a_turned_volume_is_not_brought_back_by_force() -> None:
     turned = Probability(probability(np.ones((4, 4, 4)), affine(degrees=10)))
     with pytest.raises(OperatorContractBroken, match="not parallel"):
