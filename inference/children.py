@@ -74,7 +74,7 @@ class Child:
         output, its_output = os.pipe()
         try:
             process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", "inference.child", str(its.fileno())],
+                [sys.executable, "-m", "inference.child", str(its.fileno()), str(os.getpid())],
                 cwd=ROOT,
                 env=_environment(device, threads),
                 stdin=subprocess.DEVNULL,
@@ -136,9 +136,10 @@ class Child:
 
     def stop(self) -> None:
         """Let it end in peace if it is idle, or kill it."""
-        self.connection.close()
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(_STOP_SECONDS)
+        if self.is_ready:
+            self.connection.close()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(_STOP_SECONDS)
         self.kill()
 
     def close(self) -> None:

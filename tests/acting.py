@@ -19,7 +19,7 @@ from inference.models import Job
 from inference.operators import registry
 from inference.schema import Pipeline
 from tests.inference.received import receive
-from tests.inference.series import mr_series
+from tests.inference.series import Patient, mr_series
 
 PLUGIN = Path(__file__).parent / "plugin"
 OPERATORS = ("test-act", "test-split")
@@ -55,14 +55,18 @@ class Stage:
     series: Series
     made: list[Job] = field(default_factory=list)
 
-    def job(self, what: str = "answer", *, name: str = "acting", **fields: object) -> Job:
-        """A waiting job of the pipeline `name` that does `what`; `seconds` and `place` are the operator's."""
+    def job(self, what: str = "answer", *, name: str = "acting", series: Series | None = None, **fields: object) -> Job:
+        """A waiting job of the pipeline `name` that does `what`; `seconds` and `place` are the operator's.
+
+        It looks at the stage's own series, or at `series`.
+        """
+        series = series or self.series
         parameters = {key: fields.pop(key) for key in ("seconds", "place") if key in fields}
         pipeline = registration.register(acting_pipeline(what, name=name, **parameters))
         job = Job.objects.create(
             pipeline=pipeline,
-            exam=self.exam,
-            input_series=self.series,
+            exam=series.exam,
+            input_series=series,
             fingerprint=f"{len(self.made):064d}",
             **fields,
         )
@@ -72,9 +76,18 @@ class Stage:
 
 @pytest.fixture
 def stage(acting_operator: None, db: None) -> Stage:
-    receive(mr_series(np.arange(IMAGES * 64, dtype=np.uint16).reshape(IMAGES, 8, 8)))
-    series = Series.objects.select_related("exam").get()
+    series = received_series(IMAGES)
     return Stage(series.exam, series)
+
+
+def received_series(images: int) -> Series:
+    """The series of a new exam with so many images."""
+    instances = mr_series(
+        np.arange(images * 64, dtype=np.uint16).reshape(images, 8, 8),
+        patient=Patient(study_instance_uid=f"1.2.826.0.1.3680043.8.498.10.{images}"),
+    )
+    receive(instances)
+    return Series.objects.select_related("exam").get(series_instance_uid=instances[0].SeriesInstanceUID)
 
 
 def acting_pipeline(what: str, *, name: str = "acting", **parameters: object) -> Pipeline:

@@ -7,12 +7,13 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from celery import current_app
 from django.db import connection, transaction
 from kombu.exceptions import OperationalError
 from pydicom.dataset import Dataset
 from pytest_django import Settings
 
-from dicom_ingest import completion, store
+from dicom_ingest import store
 from dicom_ingest.completion import complete_exams, complete_now
 from dicom_ingest.indexer import index, index_waiting
 from dicom_ingest.models import AETitle, Route, Series
@@ -180,7 +181,7 @@ def test_a_route_on_which_an_instance_is_being_filed_is_left_for_the_next_time()
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tasks that were sent."""
     sent: list[str] = []
-    monkeypatch.setattr(completion.current_app, "send_task", lambda name, **_: sent.append(name))
+    monkeypatch.setattr(current_app, "send_task", lambda name, **_: sent.append(name))
     return sent
 
 
@@ -201,7 +202,7 @@ def test_without_a_broker_an_exam_is_complete_all_the_same(monkeypatch: pytest.M
     def fail(name: str, **_: object) -> None:
         raise OperationalError(name)
 
-    monkeypatch.setattr(completion.current_app, "send_task", fail)
+    monkeypatch.setattr(current_app, "send_task", fail)
     arrive(mr_series(slices=1)[0], at=0)
     assert complete_exams(seconds_after(5)) == 1
     assert Route.objects.get().completed_at == seconds_after(5)

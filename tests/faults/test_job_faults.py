@@ -18,7 +18,7 @@ from inference import engine, results, runner
 from inference.children import Keeper
 from inference.execution import Report
 from inference.models import Job, PipelineLimits, Result
-from tests.acting import IMAGES, Stage
+from tests.acting import IMAGES, Stage, received_series
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
@@ -233,6 +233,56 @@ def _folder_of(series: Series) -> Path:
     return series_folder(series.exam.study_instance_uid, series.series_instance_uid)
 
 
+@pytest.fixture
+def together(db: None) -> None:
+    """Jobs of the pipeline may run together."""
+    PipelineLimits.objects.create(name="acting", batch_size=4)
+
+
+@pytest.mark.usefixtures("together")
+def test_jobs_that_run_together_end_each_for_itself(stage: Stage, place: Path) -> None:
+    jobs = [stage.job(seconds=1.0, place=str(place)) for _ in range(3)]
+    assert runner.run_next()
+    begun = sorted(trace.stat().st_mtime for trace in place.iterdir())
+    assert begun[-1] - begun[0] < 1.0  # the last began before the first had ended
+    assert len({trace.name.partition("-")[0] for trace in place.iterdir()}) == 1
+    for job in jobs:
+        job.refresh_from_db()
+        assert job.state == Job.State.SUCCEEDED
+        assert [run.step for run in job.operators.all()] == ["read series", "act", "write files"]
+        assert job.result.measurements.get().value == IMAGES
+
+
+@pytest.mark.usefixtures("together")
+def test_of_jobs_that_run_together_the_one_that_crashes_fails_and_the_others_succeed(stage: Stage) -> None:
+    small = received_series(2)
+    series = [stage.series, small, stage.series]
+    jobs = [stage.job("crash for two", seconds=2.0, series=one) for one in series]
+    assert runner.run_next()
+    for job in jobs:
+        job.refresh_from_db()
+        assert (job.state, job.attempts) == (Job.State.QUEUED, 1)
+        assert "It is tried alone." in job.reason
+    assert [ended(job).state for job in jobs] == [Job.State.SUCCEEDED, Job.State.FAILED, Job.State.SUCCEEDED]
+    assert "segmentation fault" in ended(jobs[1]).reason
+    assert {ended(job).attempts for job in jobs} == {2}
+
+
+@pytest.mark.usefixtures("together")
+def test_cancelling_one_of_several_jobs_leaves_the_others_alone(stage: Stage, place: Path, worker: Keeper) -> None:
+    jobs = [stage.job(seconds=3.0, place=str(place)) for _ in range(2)]
+    cancelled: list[float] = []
+    thread = threading.Thread(target=_cancel_at_work, args=(jobs[0], place, cancelled))
+    thread.start()
+    child = worker.child().process.pid
+    states = [ended(job).state for job in jobs]
+    thread.join()
+    assert states == [Job.State.CANCELLED, Job.State.SUCCEEDED]
+    assert Result.objects.count() == 1
+    assert {trace.name.partition("-")[0] for trace in place.iterdir()} == {str(child)}
+
+
+@pytest.mark.timeout(600)
 def test_memory_stays_flat_over_two_hundred_jobs(stage: Stage, worker: Keeper) -> None:
     _run(stage, 20)
     before = worker.child().memory()[0]

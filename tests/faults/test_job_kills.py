@@ -6,6 +6,7 @@ import random
 import time
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,8 +70,12 @@ def _kill_through(running: Portal, kills: int, *, chance: random.Random, until_e
     """Kill a whole worker, or one of its processes, each time when some jobs have ended since the last time."""
     for step in range(1, kills + 1):
         goal = _ended() + (until_ended - _ended()) * step // (kills + 1)
-        assert until(lambda goal=goal: _ended() >= goal, seconds=240), (_states(), running.said()[-4000:])
+        assert until(partial(_have_ended, goal), seconds=240), (_states(), running.said()[-4000:])
         running.kill(chance.choice((FIRST.name, SECOND.name)), chance=chance)
+
+
+def _have_ended(number: int) -> bool:
+    return _ended() >= number
 
 
 def _ended() -> int:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,11 @@ def kept() -> Iterator[Keeper]:
     keeper = Keeper()
     yield keeper
     keeper.stop()
+
+
+def ready(child: Child) -> Child:
+    assert until(lambda: bool(list(child.messages(seconds=0.1))) or child.is_ready, seconds=120)
+    return child
 
 
 def died(child: Child) -> ChildDied:
@@ -63,8 +69,7 @@ def test_a_child_that_is_killed_is_missed_and_replaced(kept: Keeper) -> None:
 
 
 def test_a_child_that_crashes_says_so(kept: Keeper) -> None:
-    child = kept.child()
-    until(lambda: child.is_ready or list(child.messages(seconds=0.1)), seconds=60)
+    child = ready(kept.child())
     os.kill(child.process.pid, signal.SIGSEGV)
     death = died(child)
     assert "segmentation fault" in death.how
@@ -73,7 +78,7 @@ def test_a_child_that_crashes_says_so(kept: Keeper) -> None:
 
 
 def test_a_child_is_replaced_when_what_earlier_jobs_left_fills_half_of_the_limit(kept: Keeper) -> None:
-    child = kept.child()
+    child = ready(kept.child())
     assert kept.child_below(1) is child  # nothing has run in it
     child.has_run = True
     assert kept.child_below(1000 * child.memory()[0]) is child
@@ -81,7 +86,7 @@ def test_a_child_is_replaced_when_what_earlier_jobs_left_fills_half_of_the_limit
 
 
 def test_a_child_leaves_in_peace_when_its_worker_hangs_up(kept: Keeper) -> None:
-    process = kept.replace().process
+    process = ready(kept.replace()).process
     kept.stop()
     assert process.returncode == 0
 
@@ -117,7 +122,7 @@ def test_an_order_comes_out_as_it_went_in(tmp_path: Path) -> None:
         run="run",
         out=tmp_path,
     )
-    ours, its = children.Pipe()
+    ours, its = Pipe()
     protocol.send(ours, Orders(orders=(order,)))
     received = protocol.receive_in_child(its)
     assert isinstance(received, Orders)

@@ -26,7 +26,7 @@ def act(series: SourceSeries, *, what: str, seconds: float = 0.0, place: str = "
     print(f"acting: {what}", flush=True)
     if place:
         (Path(place) / f"{os.getpid()}-{time.monotonic_ns()}").touch()
-    ACTS[what](seconds, place)
+    ACTS[what](seconds, place, len(series.instances))
     return Measurement(float(len(series.instances)) if what != "nan" else float("nan"), "1")
 
 
@@ -36,55 +36,61 @@ def split(image: Image) -> Mask:
     return Mask(image.with_array((image.array > image.array.mean()).astype(np.uint8)))
 
 
-def _answer(seconds: float, place: str) -> None:
+def _answer(seconds: float, place: str, images: int) -> None:
     time.sleep(seconds)
 
 
-def _leak(seconds: float, place: str) -> None:
+def _leak(seconds: float, place: str, images: int) -> None:
     leaked = []
     while True:
         leaked.append(np.ones(LEAK_BYTES, dtype=np.uint8))
         time.sleep(0.01)
 
 
-def _hang(seconds: float, place: str) -> None:
+def _hang(seconds: float, place: str, images: int) -> None:
     """Hang without ever letting another thread of the process run."""
     ctypes.PyDLL(None).sleep(10_000)
 
 
-def _crash(seconds: float, place: str) -> None:
+def _crash(seconds: float, place: str, images: int) -> None:
     ctypes.string_at(0)
 
 
-def _crash_once(seconds: float, place: str) -> None:
+def _crash_for_two(seconds: float, place: str, images: int) -> None:
+    if images == 2:
+        ctypes.string_at(0)
+    time.sleep(seconds)
+
+
+def _crash_once(seconds: float, place: str, images: int) -> None:
     """End the process as the system does, unless that was done before."""
     if len(list(Path(place).iterdir())) == 1:
         os.kill(os.getpid(), 9)
 
 
-def _leave(seconds: float, place: str) -> None:
+def _leave(seconds: float, place: str, images: int) -> None:
     os._exit(3)
 
 
-def _exit(seconds: float, place: str) -> None:
+def _exit(seconds: float, place: str, images: int) -> None:
     raise SystemExit
 
 
-def _reshape(seconds: float, place: str) -> None:
+def _reshape(seconds: float, place: str, images: int) -> None:
     raise OperatorContractBroken("The network was given (1, 1, 8, 8) and answered (1, 8).")
 
 
-def _gone(seconds: float, place: str) -> None:
+def _gone(seconds: float, place: str, images: int) -> None:
     """A server that is away until `place` holds a file called `back`."""
     if not (Path(place) / "back").exists():
         raise ModelFetchFailed("The model's server does not answer.")
 
 
-def _full(seconds: float, place: str) -> None:
+def _full(seconds: float, place: str, images: int) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _nothing(seconds: float, place: str) -> None:
+def _nothing(seconds: float, place: str, images: int) -> None:
     pass
 
 
@@ -93,6 +99,7 @@ ACTS = {
     "leak": _leak,
     "hang": _hang,
     "crash": _crash,
+    "crash for two": _crash_for_two,
     "be killed once": _crash_once,
     "leave": _leave,
     "exit": _exit,
