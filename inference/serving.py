@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ IDLE_SECONDS = 0.2
 def serve(worker: Connection) -> None:
     """Carry out what the worker orders, until it hangs up."""
     logging.basicConfig(format="{asctime} {levelname} {name}: {message}", style="{", level=logging.INFO)
+    # As in the portal's settings: both repeat the values that they complain of, birth dates among them.
+    logging.getLogger("pydicom").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")
     _Service(worker).serve()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import time
+import traceback
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -167,9 +168,8 @@ class Supervision:
             self._lose(run)
         except OUTAGES:
             raise
-        except Exception as fault:
-            # A full disk or a defect: neither may leave the job running.
-            logger.exception("What job %s made could not be stored.", run.id)
+        except Exception as fault:  # noqa: BLE001 - a full disk or a defect: neither may leave the job running
+            _log(f"What job {run.id} made could not be stored", fault)
             self._leave(run, _sentence(fault), is_final=False)
 
     def _act(self, run: _Run, message: Message) -> None:
@@ -228,9 +228,8 @@ class Supervision:
             return orders.work_order(run.job, out=run.out)
         except OUTAGES:
             raise
-        except Exception as fault:
-            # A definition that this release cannot read, for one: it ends the job, not the worker.
-            logger.exception("Job %s could not begin.", run.id)
+        except Exception as fault:  # noqa: BLE001 - a definition that this release cannot read, for one
+            _log(f"Job {run.id} could not begin", fault)
             self._leave(run, _sentence(fault), is_final=isinstance(fault, InferenceError) and fault.is_permanent)
             return None
 
@@ -241,7 +240,7 @@ class Supervision:
             else:
                 engine.give_back(run.job, reason, trace=self._trace)
         except LeaseLost as lost:
-            logger.warning("%s Its failure is dropped: %s", lost, reason)
+            logger.warning("%s Its failure is dropped.", lost)
         self.runs.pop(run.id)
 
     def _lose(self, run: _Run) -> None:
@@ -268,6 +267,12 @@ class Supervision:
     @property
     def _trace(self) -> Trace:
         return Trace(log=self.child.log.since(self._log_from), peak_memory_mb=self._peak / BYTES_PER_MIB or None)
+
+
+def _log(what: str, fault: Exception) -> None:
+    """Log where it happened, but not the fault's own words: they may quote a patient. The job keeps them."""
+    where = "".join(traceback.format_tb(fault.__traceback__))
+    logger.error("%s: %s at\n%s", what, type(fault).__name__, where)
 
 
 def _sentence(fault: Exception) -> str:
