@@ -49,7 +49,7 @@ def _overlap(masks: Sequence[Mask]) -> bool:
     taken = np.zeros(masks[0].shape, dtype=np.bool_)
     for mask in masks:
         inside = mask.array != 0
-        if taken[inside].any():
+        if np.logical_and(taken, inside).any():
             return True
         taken |= inside
     return False

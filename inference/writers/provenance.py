@@ -126,6 +126,8 @@ def new_object(run: FinishedRun, kind: ObjectKind, *, sop_class: str, modality: 
     written = Dataset()
     name_as_source(written, source)
     written.StudyInstanceUID = source.StudyInstanceUID
+    if "StudyDescription" in source:
+        written.StudyDescription = source.StudyDescription
     written.Modality, written.SeriesInstanceUID, written.SeriesNumber = (
         modality,
         at.series_instance_uid,

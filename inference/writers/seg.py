@@ -84,10 +84,10 @@ def _pixels(masks: Sequence[Mask]) -> NDArray[np.uint8]:
         return masks[0].array.astype(np.uint8, copy=False)
     labels: NDArray[np.uint8] = np.zeros(masks[0].shape, dtype=np.uint8)
     for number, mask in enumerate(masks, start=1):
-        inside = mask.array != 0
-        if labels[inside].any():
+        array = mask.array.astype(np.uint8, copy=False)
+        if np.logical_and(labels, array).any():
             return np.stack([one.array.astype(np.uint8) for one in masks], axis=-1)
-        labels[inside] = number
+        labels += array * np.uint8(number)
     return labels
 
 

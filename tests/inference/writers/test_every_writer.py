@@ -14,9 +14,11 @@ from pydicom import Dataset
 
 from inference.errors import OperatorContractBroken
 from inference.identity import Identity
+from inference.operators.values import SourceSeries
 from inference.products import FinishedRun, WrittenFile
 from inference.schema import DEMONSTRATION_NOTICE, NOTICE, ObjectKind
 from inference.writers import WRITERS, provenance, sr, write_all
+from tests.inference.series import write as write_series
 from tests.inference.writers.runs import hips_and_chest, multi_frame_series, two_organs, verdict
 from tests.inference.writers.sources import ct_series, radiographs
 
@@ -89,6 +91,19 @@ def test_patient_and_exam_are_named_as_in_the_source_however_odd(
     assert one.StudyInstanceUID == instances[0].StudyInstanceUID
     assert "Müller" not in caplog.text
     assert instances[0].PatientName == "Müller", "the source is left as it was"
+
+
+@pytest.mark.parametrize("charset", ["ISO_IR 100", "ISO_IR 192"])
+def test_what_is_copied_of_the_exam_keeps_its_letters(charset: str, tmp_path: Path) -> None:
+    instances = ct_series()
+    for instance in instances:
+        instance.SpecificCharacterSet, instance.PatientName = charset, "Müller^Jürgen"
+        instance.StudyDescription = "Schädel nativ"
+    folder = write_series(instances, tmp_path / "received")
+    received = SourceSeries.from_files(folder.iterdir()).instances
+    for one in objects(write_all(asking_for(two_organs(received), *DICOM_KINDS), tmp_path / "out")):
+        assert str(one.PatientName) == "Müller^Jürgen"
+        assert one.StudyDescription == "Schädel nativ"
 
 
 @pytest.mark.parametrize("kind", DICOM_KINDS)
