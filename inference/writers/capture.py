@@ -19,14 +19,14 @@ PAGE_NUMBER_VECTOR = 0x00182001
 
 
 def write(run: FinishedRun, folder: Path) -> list[WrittenFile]:
-    """Write the run's pictures: key slices as frames of `capture.dcm`, radiographs as `capture-<number>.dcm` each.
+    """Write the run's pictures: key slices as frames of `capture.dcm`, a single one or radiographs each alone.
 
     They are true colour with 8 bits a sample. Outlines, boxes, a legend and the result's standing are burned in.
     """
     pictures = pictures_of(run)
     if not pictures:
         return []
-    if run.outputs.segments:
+    if run.outputs.segments and len(pictures) > 1:
         return [_save(_many(run, pictures), folder / "capture.dcm", "Key slices (DICOM secondary capture)")]
     return [
         _save(_one(run, picture, number), folder / f"capture-{number}.dcm", f"Image {number} (DICOM secondary capture)")

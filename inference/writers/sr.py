@@ -32,6 +32,7 @@ PROCEDURES = {
 }
 ANY_PROCEDURE = DicomCode("363679005", "SCT", "Imaging procedure")
 UNIT_MEANINGS = {"1": "no units", "%": "percent", "ml": "milliliter", "mm": "millimeter", "mm2": "square millimeter"}
+NOTHING = "The pipeline looked at these images and found nothing of what it looks for."
 OWN_SCHEME = "99OVERREAD"
 """Codes of our own, for what no scheme has a code for: `P-` and a finding's code is the probability of that finding."""
 
@@ -88,13 +89,15 @@ def _segmentation(run: FinishedRun, source: Dataset) -> Dataset:
 
 
 def _content(run: FinishedRun) -> sr.MeasurementReport:
+    groups = list(_groups(run))
+    remarks = [run.pipeline.notice, *run.outputs.notes, *([] if groups else [NOTHING])]
     report = sr.MeasurementReport(
         observation_context=_observer(run),
         procedure_reported=PROCEDURES.get(run.series.instances[0].get("Modality", ""), ANY_PROCEDURE),
-        imaging_measurements=list(_groups(run)),
+        imaging_measurements=groups or [_of_nothing(run)],
     )
     # The template is extensible at its root; it has no place of its own for a remark on the whole.
-    report[0].ContentSequence.extend(_comment(text) for text in (run.pipeline.notice, *run.outputs.notes))
+    report[0].ContentSequence.extend(map(_comment, remarks))
     return report
 
 
@@ -165,6 +168,19 @@ def _of_no_segment(measured: Sequence[MeasuredValue], run: FinishedRun) -> sr.Me
     )
 
 
+def _of_nothing(run: FinishedRun) -> sr.MeasurementsAndQualitativeEvaluations:
+    """The template asks for one group at least: which images were looked at, and by what."""
+    return sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracked(run, "images"),
+        algorithm_id=_algorithm(run.pipeline),
+        source_images=[_source_image(image) for image in run.series.instances],
+    )
+
+
+def _source_image(image: Dataset) -> sr.SourceImageForMeasurementGroup:
+    return sr.SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID)
+
+
 def _box(box: Box, run: FinishedRun, *, occurrence: int) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
     region, findings = box_codes(run.pipeline, box)
     image = _image(run, box.sop_instance_uid)
@@ -201,9 +217,7 @@ def _classification(one: ClassifiedValue, run: FinishedRun) -> sr.MeasurementsAn
         algorithm_id=_algorithm(run.pipeline),
         measurements=[_probability(classes[label], value) for label, value in most_probable_first(one.probabilities)],
         source_images=[
-            sr.SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID)
-            for image in run.series.instances
-            if image.SOPInstanceUID in one.sop_instance_uids
+            _source_image(image) for image in run.series.instances if image.SOPInstanceUID in one.sop_instance_uids
         ],
     )
 

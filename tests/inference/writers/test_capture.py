@@ -19,7 +19,7 @@ from inference.writers.grey import grey_levels
 from inference.writers.pictures import BOX_COLOURS, key_slices
 from inference.writers.planes import Plane
 from tests.inference.series import mr_series, source
-from tests.inference.writers.runs import blob, finished, hips_and_chest, of_radiographs, two_organs, verdict
+from tests.inference.writers.runs import blob, finished, hips_and_chest, of_radiographs, two_organs, verdict, volumetric
 from tests.inference.writers.sources import ct_series, radiographs, sources
 
 
@@ -110,6 +110,15 @@ def test_dciodvfy_finds_no_error_in_captures_of_volumes(modality: str, tmp_path:
     assert "MultiframeTrueColorSCImage" in said
     assert "Error" not in said
     assert file.path.stat().st_size < 20_000_000
+
+
+def test_a_volume_in_which_nothing_was_found_is_shown_by_one_valid_picture(tmp_path: Path) -> None:
+    instances = ct_series()
+    grid = blob(source(instances))
+    empty = Mask(grid.with_array(np.zeros_like(grid.array)))
+    (file,) = write(finished(instances, volumetric(), segments=[empty, empty]), tmp_path)
+    assert file.path.name == "capture-1.dcm"
+    assert "Error" not in verdict(file.path)
 
 
 def test_dciodvfy_finds_no_error_in_captures_of_radiographs(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from inference.identity import Identity
 from inference.writers import provenance, seg
 from inference.writers.sr import write
 from tests.inference.series import Patient
-from tests.inference.writers.runs import hips_and_chest, two_organs, verdict
+from tests.inference.writers.runs import finished, hips_and_chest, of_radiographs, two_organs, verdict
 from tests.inference.writers.sources import ct_series, radiographs, sources
 
 
@@ -114,6 +114,17 @@ def test_it_says_who_found_this_of_what_standing_it_is_and_what_could_not_be_mea
     assert algorithm["Algorithm Name"] == "brain-extraction"
     assert algorithm["Algorithm Version"] == provenance.software_version(run.pipeline)
     assert report.DeviceSerialNumber == run.pipeline.digest
+
+
+def test_a_run_that_found_nothing_says_so_and_names_the_images_that_it_looked_at(tmp_path: Path) -> None:
+    images = radiographs()
+    (file,) = write(finished(images, of_radiographs()), tmp_path)
+    report = read(file.path)
+    (group,) = content(report).get_image_measurement_groups()
+    assert len(group.source_images) == len(images)
+    assert group.get_measurements() == []
+    assert any("found nothing" in text for text in texts(report))
+    assert "Error" not in verdict(file.path)
 
 
 def test_structures_and_regions_keep_their_tracking_uids_over_a_patients_exams(tmp_path: Path) -> None:
