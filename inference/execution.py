@@ -128,10 +128,17 @@ def carry_out(order: WorkOrder, *, on_step: OnStep) -> Report:
 
 def check_code(order: WorkOrder) -> None:
     """Raise InstallationFault unless the operators here are those of the version that the order names."""
-    if order.pipeline.digest != order.digest:
+    try:
+        digest = order.pipeline.digest
+    except KeyError as fault:
+        raise InstallationFault(
+            f"An operator of {order.pipeline.name} is not here: {fault.args[0]}. Install the package that brings it, "
+            "then restart the worker."
+        ) from fault
+    if digest != order.digest:
         raise InstallationFault(
             f"The job was made for {order.pipeline.name} {order.pipeline.version} ({order.digest[:12]}), but this "
-            f"worker's operators are of another version ({order.pipeline.digest[:12]}). Restart the worker with the "
+            f"worker's operators are of another version ({digest[:12]}). Restart the worker with the "
             "release that the job was made by."
         )
 

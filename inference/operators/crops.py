@@ -52,6 +52,14 @@ def crop_to_roi(
     return _cut(volume, _extent(roi.with_array(chosen)), margin)
 
 
+@operator("fit-shape", version="1")
+def fit_shape(
+    image: Image, *, shape: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)]
+) -> Image:
+    """The image cut or padded with 0 about its centre to `shape` voxels along its array axes."""
+    return Image(image.pad_or_crop_to_spatial_shape(shape))
+
+
 @operator("stitch", version="1")
 def stitch(
     reference: Volume, *parts: Part, numbers: Annotated[list[Label], Field(min_length=1)] | None = None

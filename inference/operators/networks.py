@@ -1,4 +1,4 @@
-"""Segmentation networks on volumes larger than they can take at once.
+"""Networks on volumes: segmentation of those larger than a network can take at once, and classes of whole ones.
 
 The method is that of MONAI's `sliding_window_inference` (Apache-2.0), mode "gaussian": windows at fixed steps, the last
 one moved back inside, every answer weighted by a Gaussian about its window's centre. It is written here for arrays,
@@ -17,7 +17,15 @@ from pydantic import Field
 from inference.backends import Floats, LoadedModel
 from inference.errors import OperatorContractBroken
 from inference.operators.registry import operator
-from inference.operators.values import CLASS_CHANNEL, Image, Labels, Probability, Scores
+from inference.operators.values import (
+    CLASS_CHANNEL,
+    Classification,
+    Image,
+    Labels,
+    Probability,
+    Scores,
+    SourceSeries,
+)
 
 Size = Annotated[int, Field(ge=1)]
 Window = Annotated[tuple[Size, Size, Size], Field(strict=False)]
@@ -81,6 +89,33 @@ def sliding_window_probability(
 def arg_max(scores: Scores) -> Labels:
     """The number of the most probable class in each voxel; of equal ones the lower."""
     return Labels(scores.with_array(_best(scores.array), channels={}))
+
+
+@operator("classify-volume", version="1")
+def classify_volume(
+    image: Image,
+    series: SourceSeries,
+    *,
+    model: LoadedModel,
+    network: str = "model.pt",
+    classes: Annotated[list[str], Field(min_length=2)],
+) -> Classification:
+    """Probabilities of named classes for a whole volume: softmax of the network's logits, in the order of `classes`.
+
+    network: (1, 1, I, J, K) in, (1, classes) out; give the image the shape it was trained on (`fit-shape`).
+    series: what the image was made from, named in the result. Raises OperatorContractBroken when the network gives
+    another number of values, or some that are not finite.
+    """
+    logits = model.predict(network, np.ascontiguousarray(image.array, dtype=np.float32)[None, None])
+    if logits.shape != (1, len(classes)) or not np.isfinite(logits).all():
+        raise OperatorContractBroken(
+            f'The network "{network}" answered {logits.shape} where {(1, len(classes))} finite numbers are expected, '
+            "one for each class. Correct the model or the pipeline's classes."
+        )
+    odds = np.exp(logits[0] - logits.max())
+    probabilities = dict(zip(classes, (odds / odds.sum()).tolist(), strict=True))
+    uids = tuple(str(one.SOPInstanceUID) for one in series.instances)
+    return Classification(max(probabilities, key=probabilities.__getitem__), probabilities, uids)
 
 
 class _Network:

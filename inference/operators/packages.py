@@ -21,8 +21,8 @@ def _load(entry: EntryPoint) -> str | None:
     before = dict(registry.OPERATORS)
     try:
         entry.load()
-    except Exception as fault:
-        # Whatever a stranger's code raises at import must not stop the portal.
+    except (Exception, SystemExit) as fault:
+        # Whatever a stranger's code raises at import must not stop the portal, an exit included.
         log.exception("The operators of %s cannot be loaded.", entry_points.package_of(entry))
         registry.OPERATORS.clear()
         registry.OPERATORS.update(before)

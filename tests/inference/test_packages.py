@@ -14,9 +14,12 @@ import pytest
 from pydicom.uid import CTImageStorage
 
 from inference import pipeline, scaffold, shipped
-from inference.errors import PipelineNotFound
+from inference.errors import InstallationFault, PipelineNotFound
+from inference.execution import WorkOrder, check_code
+from inference.operators import registry
 from inference.operators.registry import operator
 from inference.operators.values import Image
+from inference.schema import Pipeline
 from tests.inference.series import mr_series, write
 
 ROOT = scaffold.INSTALLATION
@@ -113,6 +116,26 @@ def test_a_sites_folder_is_searched_by_name_and_a_missing_one_is_told(
     assert f"{tmp_path / 'gone'} is named as a folder of pipelines, but is none." in pipeline.problems()
     with pytest.raises(PipelineNotFound, match='Did you mean "site-brain"'):
         pipeline.load_named("site-brian")
+
+
+def test_a_job_whose_operator_is_gone_ends_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    definition = pipeline.load_named("brain-extraction")
+    order = WorkOrder(
+        pipeline=definition.model_copy(),
+        digest=definition.digest,
+        files=(),
+        models_dir=tmp_path,
+        salt="salt",
+        run="run",
+        out=tmp_path,
+    )
+    check_code(order)
+    monkeypatch.delitem(registry.OPERATORS, "match-grid")
+    gone = order.model_copy(update={"pipeline": Pipeline.model_construct(**dict(definition))})
+    with pytest.raises(
+        InstallationFault, match='An operator of brain-extraction is not here: there is no operator "match-g'
+    ):
+        check_code(gone)
 
 
 def test_an_operator_without_types_is_told_by_name() -> None:

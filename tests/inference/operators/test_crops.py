@@ -9,6 +9,7 @@ from inference.errors import BlankImage, NothingFound, OperatorContractBroken
 from inference.operators.crops import (
     crop_to_foreground,
     crop_to_roi,
+    fit_shape,
     merge_labels,
     renumber,
     stitch,
@@ -59,6 +60,15 @@ def test_an_empty_region_and_one_elsewhere_are_refused() -> None:
         crop_to_roi(image(numbered(), GRID), mask(np.zeros((12, 20, 30)), GRID))
     with pytest.raises(OperatorContractBroken, match="outside"):
         crop_to_roi(image(numbered(), GRID), mask(np.ones((2, 2, 2)), affine(origin=(500.0, 0.0, 0.0))))
+
+
+def test_a_shape_is_fitted_about_the_centre_without_moving_a_voxel() -> None:
+    whole = image(numbered() + 1, GRID)
+    fitted = fit_shape(whole, shape=[6, 24, 30])
+    assert fitted.shape == (6, 24, 30)
+    np.testing.assert_array_equal(fitted.array[:, 2:22], whole.array[3:9])
+    assert fitted.array[:, :2].sum() == fitted.array[:, 22:].sum() == 0
+    np.testing.assert_allclose(world(fitted)[:, 2:22], world(whole)[3:9])
 
 
 def test_foreground_is_what_is_brighter() -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from inference.backends import Floats
 from inference.errors import OperatorContractBroken
-from inference.operators.networks import arg_max, sliding_window, sliding_window_probability
+from inference.operators.networks import arg_max, classify_volume, sliding_window, sliding_window_probability
 from tests.inference.operators.volumes import image, scores
+from tests.inference.series import mr_series, numbered_voxels, source
 
 RNG = np.random.default_rng(7)
 
@@ -116,3 +117,26 @@ def test_the_most_probable_class_wins_and_of_equal_ones_the_lower() -> None:
     np.testing.assert_array_equal(made.array, given.argmax(axis=0))
     assert made.array.dtype == np.uint8
     assert made.number_of_channel_dimensions == 0
+
+
+def test_a_volume_is_given_the_most_probable_class_and_names_its_images() -> None:
+    series = source(mr_series(numbered_voxels()))
+    network = Network(lambda _batch: np.array([[1.0, 3.0, 2.0]], dtype=np.float32))
+    found = classify_volume(image(np.ones((4, 4, 4))), series, model=network, classes=["low", "high", "none"])
+    assert network.shapes == [(1, 1, 4, 4, 4)]
+    assert found.label == "high"
+    assert found.probabilities == pytest.approx(
+        dict(zip(("low", "high", "none"), np.exp([1, 3, 2]) / np.exp([1, 3, 2]).sum(), strict=True))
+    )
+    assert found.sop_instance_uids == tuple(one.SOPInstanceUID for one in series.instances)
+
+
+@pytest.mark.parametrize("answer", [np.ones((1, 3)), np.array([[np.nan, 1.0]]), np.ones((2,))])
+def test_a_classifier_that_breaks_its_contract_is_told_so(answer: Floats) -> None:
+    with pytest.raises(OperatorContractBroken, match=r"where \(1, 2\) finite numbers are expected"):
+        classify_volume(
+            image(np.ones((4, 4, 4))),
+            source(mr_series(numbered_voxels())),
+            model=Network(lambda _batch: answer),
+            classes=["a", "b"],
+        )
