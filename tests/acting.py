@@ -16,7 +16,7 @@ from dicom_ingest.models import Exam, Series
 from inference import registration
 from inference.children import Keeper
 from inference.models import Job
-from inference.operators import registry
+from inference.operators import entry_points, registry
 from inference.schema import Pipeline
 from tests.inference.received import receive
 from tests.inference.series import Patient, mr_series
@@ -32,8 +32,10 @@ def acting_operator() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(PLUGIN), os.environ.get("PYTHONPATH")])))
         patch.syspath_prepend(str(PLUGIN))
+        entry_points._owners.cache_clear()
         importlib.import_module("overread_test_operators")
         yield
+    entry_points._owners.cache_clear()
     for name in OPERATORS:
         registry.OPERATORS.pop(name)
     sys.modules.pop("overread_test_operators")

@@ -58,7 +58,7 @@ def test_a_log_keeps_its_end_and_knows_where_a_job_began(monkeypatch: pytest.Mon
 
 
 def test_a_child_that_is_killed_is_missed_and_replaced(kept: Keeper) -> None:
-    first = kept.child()
+    first = ready(kept.child())
     assert first.memory()[0] > MIB
     os.kill(first.process.pid, signal.SIGKILL)
     death = died(first)
