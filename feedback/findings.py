@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -29,9 +30,9 @@ class Likelihood:
 
 @dataclass(frozen=True, kw_only=True)
 class BoxRow:
-    """One box: in which image, what was found in it, and what else it could be. image: its number in the exam."""
+    """One box: in which image, what was found in it, and what else it could be. where: empty if no image is known."""
 
-    image: int | None
+    where: str
     found: Likelihood
     others: tuple[Likelihood, ...]
 
@@ -80,16 +81,17 @@ def found_in(result: Result) -> Found:
 
 
 def _regions(boxes: list[Finding], urgent: set[str]) -> Iterable[RegionCard]:
-    numbers = _image_numbers(boxes)
+    places = _places(boxes)
+    rank = {uid: number for number, uid in enumerate(places)}
+    ordered = sorted(boxes, key=lambda box: rank[box.sop_instance_uid])
     for name in dict.fromkeys(box.name for box in boxes):
-        rows = [_row(box, numbers, urgent) for box in boxes if box.name == name]
-        yield RegionCard(name=name, rows=tuple(sorted(rows, key=lambda row: (row.image is None, row.image or 0))))
+        yield RegionCard(name=name, rows=tuple(_row(box, places, urgent) for box in ordered if box.name == name))
 
 
-def _row(box: Finding, numbers: Mapping[str, int | None], urgent: set[str]) -> BoxRow:
+def _row(box: Finding, places: Mapping[str, str], urgent: set[str]) -> BoxRow:
     likelihoods = _likelihoods(box, urgent)
     return BoxRow(
-        image=numbers.get(box.sop_instance_uid),
+        where=places.get(box.sop_instance_uid, ""),
         found=likelihoods[0],
         others=tuple(one for one in likelihoods[1:] if one.probability >= SHOWN_FROM),
     )
@@ -105,8 +107,24 @@ def _likelihoods(finding: Finding, urgent: set[str]) -> tuple[Likelihood, ...]:
     )
 
 
-def _image_numbers(boxes: Iterable[Finding]) -> dict[str, int | None]:
-    uids = {box.sop_instance_uid for box in boxes if box.sop_instance_uid}
-    if not uids:
-        return {}
-    return dict(Instance.objects.filter(sop_instance_uid__in=uids).values_list("sop_instance_uid", "instance_number"))
+def _places(boxes: Iterable[Finding]) -> dict[str, str]:
+    """The images that boxes lie in, in the order of the exam, as the viewer numbers them.
+
+    Many devices write each projection into a series of its own: then the series' number tells images apart, else the
+    image's number within its series. Images that the exam lacks come last, without a number.
+    """
+    uids = {box.sop_instance_uid for box in boxes}
+    known = Instance.objects.filter(sop_instance_uid__in=uids).select_related("series")
+    images = list(known.order_by("series__series_number", "series_id", "instance_number", "pk"))
+    in_series = Counter(image.series_id for image in images)
+    places = {image.sop_instance_uid: _place(image, several=in_series) for image in images}
+    return places | dict.fromkeys(uids - places.keys(), "")
+
+
+def _place(image: Instance, *, several: Mapping[int, int]) -> str:
+    parts = []
+    if len(several) > 1 and image.series.series_number is not None:
+        parts.append(f"series {image.series.series_number}")
+    if (len(several) == 1 or several[image.series_id] > 1) and image.instance_number is not None:
+        parts.append(f"image {image.instance_number}")
+    return ", ".join(parts)

@@ -24,8 +24,8 @@ from portal.access import Capability
 from portal.signed_in import SignedInRequest
 from viewer_static.links import viewer_url
 
-SHOWN_FIRST = ("seg", "capture", "sr", "rtstruct")
-"""The kinds of object that the viewer can open with, the most telling first."""
+SHOWN_FIRST = ("seg", "capture", "rtstruct")
+"""The kinds of object that the viewer opens with, the most telling first. On a report it opens with an empty pane."""
 COMPACT_FROM = 3
 """So many measurements are a line each, which opens on its chart and table."""
 

@@ -30,7 +30,7 @@ class _File:
 
 def waiting() -> QuerySet[Job]:
     """Reruns that have a result which was not compared yet."""
-    return Job.objects.filter(state=Job.State.SUCCEEDED, rerun_of__isnull=False, comparison="", result__isnull=False)
+    return Job.objects.filter(rerun_of__isnull=False, comparison="", result__isnull=False)
 
 
 def compare(job_id: uuid.UUID) -> str:

@@ -309,6 +309,6 @@ def _recent_results(visible: ExamQuerySet) -> QuerySet[Result]:
         Result.objects.current()
         .filter(exam__in=visible)
         .select_related("exam", "job__pipeline")
-        .prefetch_related("measurements")
+        .prefetch_related("measurements", "findings")
         .order_by("-created_at")[:RECENT]
     )

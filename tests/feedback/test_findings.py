@@ -68,8 +68,28 @@ def test_boxes_stand_by_region_and_image_with_what_else_they_could_be(result: Re
     finding("right hip", image="1.2.77.2", normal=0.7, fracture=0.3)
     right, left = found_in(result).regions
     assert (right.name, left.name) == ("right hip", "left hip")
-    assert [(row.image, row.found.label) for row in right.rows] == [(1, "normal"), (2, "fracture")]
+    assert [(row.where, row.found.label) for row in right.rows] == [("image 1", "normal"), ("image 2", "fracture")]
     assert [(other.label, other.percent) for other in right.rows[1].others] == [("normal", 19.5)]
+
+
+def test_images_that_each_have_a_series_are_told_apart_by_its_number(result: Result, finding: MakeFinding) -> None:
+    for number in (2, 1):
+        series = Series.objects.create(
+            exam=result.exam, series_instance_uid=f"1.2.77.{number}", modality="DX", series_number=number
+        )
+        uid = f"1.2.77.{number}.1"
+        Instance.objects.create(
+            series=series,
+            sop_instance_uid=uid,
+            sop_class_uid="1.2",
+            transfer_syntax_uid="1.2",
+            instance_number=1,
+            size=1,
+        )
+        finding("left hip", image=uid, normal=0.9)
+    finding("left hip", image="1.2.99", normal=0.9)
+    [left] = found_in(result).regions
+    assert [row.where for row in left.rows] == ["series 1", "series 2", ""]
 
 
 def test_classes_stand_by_probability_and_the_urgent_one_is_marked(triaged: Result, finding: MakeFinding) -> None:
@@ -136,7 +156,9 @@ def test_files_are_offered_to_those_who_may_download(cast: Cast, result: Result,
     assert "/outputs/" not in page_of(result, cast.reader, signed_in)
 
 
-@pytest.mark.parametrize(("kinds", "opened"), [(["sr", "capture"], "capture"), (["pdf", "sr"], "sr"), (["pdf"], None)])
+@pytest.mark.parametrize(
+    ("kinds", "opened"), [(["sr", "capture"], "capture"), (["pdf", "rtstruct"], "rtstruct"), (["pdf", "sr"], None)]
+)
 def test_without_a_segmentation_the_viewer_opens_with_what_shows_the_most(
     cast: Cast, result: Result, signed_in: SignIn, kinds: list[str], opened: str | None
 ) -> None:
