@@ -8,9 +8,12 @@ import pytest
 from pydicom import Dataset
 
 from dicom_ingest.models import Series
-from inference import comparisons, repeatability
+from inference import comparisons, repeatability, runner
+from inference.children import Keeper
 from inference.models import Job, Result
 from inference.repeatability import SAME
+from inference.rerun import queue_rerun
+from tests.acting import Stage
 from tests.inference.stored import LIVER, Box, pipeline_of, received_series, stored
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("brain_ae")]
@@ -70,3 +73,20 @@ def test_the_series_of_a_rerun_are_set_aside(first: Result, series: list[Dataset
     current = Series.objects.current().filter(origin=Series.Origin.DERIVED)
     assert [one.pk for one in current] == [first.segmentation_id]
     assert again.segmentation_id is not None
+
+
+def test_a_worker_runs_a_job_again_to_the_same_bytes(
+    stage: Stage, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "keeper", keeper)
+    first = stage.job(name="segmenting")
+    assert runner.run_next()
+    first.refresh_from_db()
+    assert first.state == Job.State.SUCCEEDED, first.reason
+    again = queue_rerun(first)
+    assert runner.run_next()
+    made = Result.objects.get(job=again)
+    assert said_of(made) == SAME
+    assert made.segmentation is not None
+    assert made.segmentation.superseded_at is not None
+    assert [result.job for result in Result.objects.current()] == [first]
