@@ -100,8 +100,9 @@ class _Rendezvous:
                     call.end(fault=RuntimeError("The thread that carried out this batch was stopped. Try again."))
 
     def _together(self, calls: Sequence[_Call]) -> None:
+        batches = [call.batch for call in calls]
         try:
-            answers = self._model.predict(calls[0].network, np.concatenate([call.batch for call in calls]))
+            answers = self._model.predict(calls[0].network, np.concatenate(batches) if batches[1:] else batches[0])
         except Exception as fault:  # noqa: BLE001 - it is raised again in the thread whose call it was
             if len(calls) == 1:
                 calls[0].end(fault=fault)
@@ -164,9 +165,11 @@ class Gathering:
             for rendezvous in meetings:
                 rendezvous.leave()
 
-    def front(self, model: LoadedModel) -> Front:
-        """The stand-in of `model` for one of the parties."""
+    def front(self, model: LoadedModel) -> LoadedModel:
+        """The stand-in of `model` for one of the parties; the model itself for the only one."""
         with self._lock:
+            if self._parties == 1 and id(model) not in self._meetings:
+                return model
             if id(model) not in self._meetings:
                 rendezvous = _Rendezvous(model, self._parties, patience=self._patience, largest=self._largest)
                 self._meetings[id(model)] = model, rendezvous  # the model is kept, so that its id stays its own

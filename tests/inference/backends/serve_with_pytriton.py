@@ -16,7 +16,7 @@ OUTPUT = sys.argv[3]
 VOLUME = (-1, -1, -1, -1)
 
 
-@batch  # type: ignore[untyped-decorator] - pytriton lives in another environment
+@batch  # type: ignore[untyped-decorator]
 def two_classes(image: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     """Logits of two classes for each voxel of (N, 1, I, J, K)."""
     return {OUTPUT: np.concatenate([-2 * image, 2 * image + 1], axis=1).astype(np.float32)}

@@ -6,12 +6,18 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from inference import graph, pipeline
 from inference.backends import Floats
 from inference.backends.batching import Front, Gathering, batched, shared
+from inference.backends.torch_networks import TorchNetworks
+from inference.graph import Sources
+from tests.inference.backends.installed import install, torchscript
+from tests.inference.series import mr_series, source
 
 LONG = 30.0
 """Patience that a test which passes never needs."""
@@ -180,3 +186,47 @@ def test_a_run_that_fails_leaves_the_gathering() -> None:
         np.testing.assert_array_equal(working.result(LONG / 2), samples(2))
         with pytest.raises(ValueError, match="a damaged exam"):
             failing.result(LONG)
+
+
+DEFINITION = """
+name: doubled
+version: "1.0.0"
+title: Doubled
+description: A network over one window, and the volume of what it makes bright.
+input: {conditions: [{when: "true", otherwise: never}]}
+models: {doubling: {name: doubling, version: "1.0", sha256: DIGEST}}
+steps:
+  - {id: volume, operator: load-volume, inputs: {series: input}}
+  - id: bright
+    operator: sliding-window-probability
+    inputs: {image: volume}
+    parameters: {model: doubling, network: network.pt, window: [8, 8, 8]}
+  - {id: mask, operator: threshold, inputs: {probability: bright}}
+  - {id: ml, operator: volume-ml, inputs: {mask: mask}}
+outputs:
+  measurements:
+    - {step: ml, name: Volume, unit: ml, concept: {value: "118565006", scheme: SCT, meaning: Volume}}
+"""
+
+
+def test_graphs_that_gather_ask_their_model_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    verified = install(tmp_path, {"network.pt": torchscript(tmp_path)}, backend="torchscript")
+    definition = pipeline.parse(DEFINITION.replace("DIGEST", verified.digest))
+    sources = Sources(source(mr_series(np.ones((8, 8, 8), dtype=np.uint16))))
+    asked: list[int] = []
+    predict = TorchNetworks.predict
+
+    def counted(self: TorchNetworks, network: str, batch: Floats) -> Floats:
+        asked.append(len(batch))
+        return predict(self, network, batch)
+
+    monkeypatch.setattr(TorchNetworks, "predict", counted)
+    gathering = Gathering(3, patience=LONG)
+
+    def run() -> float:
+        with gathering.party():
+            return graph.execute(definition, sources, models_dir=tmp_path).measurements[0].value
+
+    together = side_by_side(run, run, run)
+    assert together == [graph.execute(definition, sources, models_dir=tmp_path).measurements[0].value] * 3
+    assert asked == [3, 1], "three runs at once, then one alone"
