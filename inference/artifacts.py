@@ -161,6 +161,19 @@ def shipped_manifest(name: str, version: str) -> Manifest:
     return load_manifest(_shipped_file(name, version))
 
 
+def manifest_of(name: str, version: str, models_dir: Path) -> Manifest:
+    """What is known of a model: the manifest that Overread ships, or the one that it was imported with.
+
+    Raises ModelNotInstalled when there is neither.
+    """
+    if is_shipped(name, version):
+        return shipped_manifest(name, version)
+    imported = model_directory(models_dir, name=name, version=version) / MANIFEST
+    if not imported.is_file():
+        raise ModelNotInstalled(f"Model {name} {version} is not here. Import it with: manage.py models import")
+    return load_manifest(imported)
+
+
 def is_shipped(name: str, version: str) -> bool:
     """Whether Overread knows where that model comes from."""
     return _shipped_file(name, version).is_file()
@@ -213,7 +226,7 @@ def install(manifest: Manifest, package: Path, models_dir: Path) -> Path:
     return place(manifest, models_dir, fill=lambda folder: _extract(manifest, package, folder))
 
 
-def place(manifest: Manifest, models_dir: Path, *, fill: Callable[[Path], None]) -> Path:
+def place(manifest: Manifest, models_dir: Path, *, fill: Callable[[Path], object]) -> Path:
     """Put a model in place whose files `fill` writes into the folder that it is given; return the model's directory.
 
     Raises ModelNotInstalled or ModelDigestMismatch when those are not the files that the manifest names; then nothing

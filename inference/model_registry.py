@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from django.db import transaction
 
-from inference import artifacts
 from inference.artifacts import Manifest
 from inference.errors import ModelDigestMismatch, ModelNotInstalled, ModelRefused
 from inference.models import PipelineVersion, RegisteredModel
@@ -95,19 +93,6 @@ def refuse_retired(version: PipelineVersion) -> None:
             f"Pipeline {version.name} uses model {retired}, which is retired. Take the model back to the pilot stage, "
             "or send these exams to another pipeline."
         )
-
-
-def manifest_of(name: str, version: str, models_dir: Path) -> Manifest:
-    """What is known of a model: the manifest that Overread ships, or the one that it was imported with.
-
-    Raises ModelNotInstalled when there is neither.
-    """
-    if artifacts.is_shipped(name, version):
-        return artifacts.shipped_manifest(name, version)
-    imported = artifacts.model_directory(models_dir, name=name, version=version) / artifacts.MANIFEST
-    if not imported.is_file():
-        raise ModelNotInstalled(f"Model {name} {version} is not here. Import it with: manage.py models import")
-    return artifacts.load_manifest(imported)
 
 
 def pipelines_using(model: RegisteredModel) -> list[str]:

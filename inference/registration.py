@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import transaction
 
-from inference import model_registry, pipeline
+from inference import artifacts, model_registry, pipeline
 from inference.errors import ModelDigestMismatch
 from inference.models import PipelineVersion, RegisteredModel
 from inference.schema import ModelPin, Pipeline
@@ -36,7 +36,7 @@ def register(definition: Pipeline) -> PipelineVersion:
 
 
 def _register_model(pin: ModelPin) -> RegisteredModel:
-    manifest = model_registry.manifest_of(pin.name, pin.version, settings.OVERREAD_STORE / "models")
+    manifest = artifacts.manifest_of(pin.name, pin.version, settings.OVERREAD_STORE / "models")
     model = model_registry.record(manifest, by="Overread", reason="Pinned by a pipeline of this installation")
     if model.digest != pin.sha256:
         raise ModelDigestMismatch(

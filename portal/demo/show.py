@@ -56,7 +56,7 @@ def _install_pipelines() -> None:
     models_dir = Path(settings.OVERREAD_STORE) / "models"
     for definition in pipeline.available():
         for pin in definition.models.values():
-            artifacts.fetch(artifacts.shipped_manifest(pin.name, pin.version), models_dir)
+            artifacts.fetch(artifacts.manifest_of(pin.name, pin.version, models_dir), models_dir)
     registration.register_pipelines()
 
 

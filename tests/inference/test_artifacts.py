@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference import artifacts, backends
+from inference import artifacts, backends, pipeline
 from inference.artifacts import Manifest, install, verify
 from inference.backends.warm import WarmModels
 from inference.errors import (
@@ -216,10 +216,28 @@ def test_a_source_of_an_unknown_kind_and_a_card_without_its_fields_are_told_by_l
         artifacts.load_manifest(file)
 
 
-def test_every_shipped_manifest_is_whole_and_named_for_its_model() -> None:
+def test_every_shipped_manifest_is_named_for_its_model_and_true_of_the_weights_in_the_tree(tmp_path: Path) -> None:
     for file in artifacts.SHIPPED.glob("*.yaml"):
         manifest = artifacts.load_manifest(file)
         assert file.stem == f"{manifest.name}-{manifest.version}"
+        if manifest.source.kind == "shipped":
+            artifacts.verify(artifacts.fetch(manifest, tmp_path), manifest.digest)
+
+
+def test_every_shipped_pipeline_pins_models_as_their_manifests_describe_them() -> None:
+    for definition in pipeline.available():
+        for pin in definition.models.values():
+            assert artifacts.shipped_manifest(pin.name, pin.version).digest == pin.sha256, definition.name
+
+
+def test_an_imported_models_manifest_lies_with_it(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotInstalled, match=r"Model doubling 1\.0 is not here"):
+        artifacts.manifest_of("doubling", "1.0", tmp_path)
+    imported = manifest_of({"kind": "imported"}, b"first")
+    artifacts.place(imported, tmp_path, fill=lambda folder: (folder / "a.pt").write_bytes(b"first"))
+    assert artifacts.manifest_of("doubling", "1.0", tmp_path) == imported
+    assert artifacts.fetch(imported, tmp_path) == tmp_path / "doubling" / "1.0"
+    assert artifacts.manifest_of("deepbet", "1.0.2", tmp_path).source.kind == "package"
 
 
 def test_a_manifest_may_not_name_files_outside_its_directory(tmp_path: Path) -> None:

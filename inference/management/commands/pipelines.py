@@ -99,7 +99,7 @@ class Command(BaseCommand):
 
     def _fetch(self, options: argparse.Namespace) -> None:
         for pin in pipeline.load_named(options.name).models.values():
-            directory = artifacts.fetch(artifacts.shipped_manifest(pin.name, pin.version), _models_dir())
+            directory = artifacts.fetch(artifacts.manifest_of(pin.name, pin.version, _models_dir()), _models_dir())
             artifacts.verify(directory, pin.sha256)
             self._print(f"{pin.label} is installed and intact in {directory}")
 
