@@ -54,12 +54,13 @@ class MeshNet(nn.Module):
         share = voxels / max(self._grid, voxels)
         air = batch.new_zeros(batch.shape[:2])
         for convolution in self.hidden:
-            # Without bias, a convolution over values less the air's differs by one number a channel, which
-            # normalisation takes away again. So zeros beyond the edge stand for air.
-            batch = convolution(batch if share == 1 else batch - air[..., None, None, None])
-            batch, air = _normalised(batch, share)
+            batch, air = _normalised(convolution(batch), share)
             batch = torch.ops.aten.gelu_(batch, approximate="tanh")
             air = nn.functional.gelu(air, approximate="tanh")
+            # Without bias, a convolution over values less the air's differs by one number a channel, which the next
+            # normalisation takes away again. So the zeros beyond the edge stand for air.
+            batch -= air[..., None, None, None]
+        batch += air[..., None, None, None]
         logits: Tensor = self.last(batch)
         return logits
 
