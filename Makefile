@@ -14,7 +14,7 @@ SYSTEM_PACKAGES := chromium:chromium storescu:dcmtk dciodvfy:dicom3tools strace:
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format bench-ingest bench-dicomweb clean preflight front-end system-packages
+.PHONY: help demo test lint format bench-ingest bench-dicomweb bench-inference clean preflight front-end system-packages
 
 # Prints the first Python 3.11 there is, the one named by PYTHON=... before all others.
 FIND_PYTHON = for each in $(PYTHON) $(PYTHON_OF_VENV) python3.11 python3 python /usr/bin/python3.11; do \
@@ -63,6 +63,10 @@ format: $(VENV)/installed-test  ## lay out the code
 
 bench-ingest: $(VENV)/installed-test system-packages  ## receiving, beside Orthanc and DCMTK's storescp: a table, benchmarks/results/ingest.json
 	$(PYTHON_OF_VENV) -m benchmarks.ingest
+
+bench-inference: $(VENV)/installed-test  ## what the job engine adds to a model's own time: a table, benchmarks/results/inference*.json
+	$(PYTHON_OF_VENV) -m benchmarks.inference_latency
+	$(PYTHON_OF_VENV) -m benchmarks.inference
 
 bench-dicomweb: $(VENV)/installed-test system-packages front-end  ## DICOMweb beside Orthanc's: a table, benchmarks/results/dicomweb.json
 	$(PYTHON_OF_VENV) -m benchmarks.dicomweb
