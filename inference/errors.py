@@ -63,6 +63,14 @@ class TiltedStack(NotAVolume):
     """Slices are sheared against each other, as with gantry tilt, so that the grid is not rectangular."""
 
 
+class NotARadiograph(InputRefused):
+    """An image is no single projection in grey levels."""
+
+
+class NoFittingView(InputRefused):
+    """No image of the exam shows what the model is meant for; the message says why, for each."""
+
+
 class BlankImage(InputRefused):
     """Every voxel has the same value."""
 

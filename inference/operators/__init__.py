@@ -5,6 +5,7 @@ from inference.operators import (
     components,
     crops,
     deepbet,
+    detection,
     diameters,
     grids,
     intensity,
@@ -14,6 +15,7 @@ from inference.operators import (
     mindgrab,
     networks,
     packages,
+    radiographs,
     suv,
 )
 
@@ -22,6 +24,7 @@ __all__ = [
     "components",
     "crops",
     "deepbet",
+    "detection",
     "diameters",
     "grids",
     "intensity",
@@ -31,6 +34,7 @@ __all__ = [
     "mindgrab",
     "networks",
     "packages",
+    "radiographs",
     "suv",
 ]
 
