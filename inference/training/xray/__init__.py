@@ -1,0 +1,1 @@
+"""Radiographs: drawn pelvises, chests rendered from a CT, and the networks that learn from them."""
