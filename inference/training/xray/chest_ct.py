@@ -28,7 +28,7 @@ CONTRAST_FROM, BLOOD = 1400.0, 60.0
 """HU above which there is nothing but undiluted contrast medium in this CT, and of blood without any."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lung:
     """One lung. voxels: its indices (3, N); hilum: (slab, row, column); wall: mm from each voxel to the lung's edge."""
 
@@ -73,9 +73,19 @@ def load(image: Path, mask: Path) -> Chest:
         density=_coarser(density * body, step),
         bone=_coarser(bone, step),
         spacing=coarse,
-        left=_lung(_coarser(np.isin(labels, LEFT_LUNG), step) > 0.5, coarse),
-        right=_lung(_coarser(np.isin(labels, RIGHT_LUNG), step) > 0.5, coarse),
+        left=lung_of(_coarser(np.isin(labels, LEFT_LUNG), step) > 0.5, coarse),
+        right=lung_of(_coarser(np.isin(labels, RIGHT_LUNG), step) > 0.5, coarse),
     )
+
+
+def lung_of(inside: NDArray[np.bool_], spacing: tuple[float, float, float]) -> Lung:
+    """The lung that fills `inside` (slab, row, column); spacing: mm per axis."""
+    voxels = np.stack(np.nonzero(inside))
+    wall = ndimage.distance_transform_edt(inside, sampling=spacing)[tuple(voxels)]
+    centre = voxels.mean(axis=1)
+    towards_midline = 0.5 * (inside.shape[2] / 2 - centre[2])
+    hilum = (float(centre[0]), float(centre[1]), float(centre[2] + towards_midline))
+    return Lung(voxels, hilum, wall.astype(np.float32))
 
 
 def _slabs(file: Path) -> tuple[Floats, tuple[float, float, float]]:
@@ -111,12 +121,3 @@ def _coarser(array: NDArray[np.generic], step: int) -> Floats:
     slabs, rows, columns = array.shape
     blocks = array.reshape(slabs // step, step, rows, columns // 2, 2)
     return np.ascontiguousarray(blocks.mean(axis=(1, 4), dtype=np.float32))
-
-
-def _lung(inside: NDArray[np.bool_], spacing: tuple[float, float, float]) -> Lung:
-    voxels = np.stack(np.nonzero(inside))
-    wall = ndimage.distance_transform_edt(inside, sampling=spacing)[tuple(voxels)]
-    centre = voxels.mean(axis=1)
-    towards_midline = 0.5 * (inside.shape[2] / 2 - centre[2])
-    hilum = (float(centre[0]), float(centre[1]), float(centre[2] + towards_midline))
-    return Lung(voxels, hilum, wall.astype(np.float32))
