@@ -42,7 +42,7 @@ class Outputs:
     """What a run made.
 
     segments: one mask for each of the pipeline's segments, in their order, on the source's grid; notes: why a
-    measurement is not among `measurements`.
+    measurement is not among `measurements`, and why images were left out.
     """
 
     segments: tuple[Mask, ...]
@@ -83,7 +83,7 @@ def execute(
         boxes=collected.boxes,
         classifications=collected.classifications,
         is_urgent=collected.is_urgent,
-        notes=tuple(run.notes.values()),
+        notes=(*run.notes.values(), *run.remarks),
         timings=tuple(sorted(run.timings, key=lambda timing: timing.started)),
     )
 
@@ -95,6 +95,7 @@ class _Run:
     clock: RunClock
     timings: list[OperatorTiming] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
     def load_models(self, models_dir: Path) -> Mapping[str, LoadedModel]:
         if not self.pipeline.models:
@@ -140,6 +141,8 @@ class _Run:
         except NotMeasurable as reason:
             self.notes[step.id] = str(reason)
             return
+        if isinstance(made := values[step.id], SourceSeries):
+            self.remarks += made.remarks
         self._heard(timing)
 
     def _drop_finished(self, ahead: list[Step], values: dict[str, Any]) -> None:

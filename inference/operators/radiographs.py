@@ -6,7 +6,6 @@ then polarity. Nothing is resampled here, so that whatever is found later lies o
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated
 
 import numpy as np
@@ -21,8 +20,6 @@ from dicom_ingest.headers import series_header_of_dataset
 from inference.errors import NoFittingView, NotARadiograph, UnreadableImage
 from inference.operators.registry import operator
 from inference.operators.values import Radiograph, Radiographs, SourceSeries
-
-log = logging.getLogger(__name__)
 
 MODALITIES = ("CR", "DX", "MG")
 GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -49,18 +46,15 @@ def choose_views(
 ) -> SourceSeries:
     """The images that meet every condition: an exam of several views holds some that a model is not meant for.
 
-    An image that lacks an attribute that a condition names is left out. The log says of each why it was left out.
+    An image that lacks an attribute that a condition names is left out. The result's remarks say of each why it was.
     Raises NoFittingView, with the reason for every image, when none is left.
     """
-    reasons = [(one, _why_not(one, conditions)) for one in series.instances]
-    for one, reason in reasons:
-        if reason is not None:
-            log.info("Left out: %s: %s.", _label(one), reason)
+    reasons = [(one, _why_not(one, conditions)) for one in sorted(series.instances, key=_place)]
+    left_out = tuple(f"{_label(one)} was left out: {reason}." for one, reason in reasons if reason is not None)
     chosen = tuple(one for one, reason in reasons if reason is None)
     if not chosen:
-        listed = " ".join(f"{_label(one)}: {reason}." for one, reason in reasons)
-        raise NoFittingView(f"No image of the exam is of a view that this pipeline looks at. {listed}")
-    return SourceSeries(chosen)
+        raise NoFittingView(f"No image of the exam is of a view that this pipeline looks at. {' '.join(left_out)}")
+    return SourceSeries(chosen, (*series.remarks, *left_out))
 
 
 @operator("load-radiographs", version="1")
@@ -71,7 +65,7 @@ def load_radiographs(series: SourceSeries) -> Radiographs:
     that is given; None where neither is.
     Raises NotARadiograph for images of other modalities, in colour, or of several frames; UnreadableImage.
     """
-    ordered = sorted(series.instances, key=lambda one: (_number(one, "SeriesNumber"), _number(one, "InstanceNumber")))
+    ordered = sorted(series.instances, key=_place)
     return Radiographs(tuple(Radiograph(_shown(one), _spacing(one), one) for one in ordered))
 
 
@@ -191,8 +185,8 @@ def _first(instance: Dataset, keyword: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _number(instance: Dataset, keyword: str) -> int:
-    return int(instance.get(keyword) or 0)
+def _place(instance: Dataset) -> tuple[int, int]:
+    return int(instance.get("SeriesNumber") or 0), int(instance.get("InstanceNumber") or 0)
 
 
 def _label(instance: Dataset) -> str:

@@ -39,9 +39,13 @@ CLASS_CHANNEL = ChannelDescriptor("class", is_custom=True, value_type=int)
 
 @dataclass(frozen=True)
 class SourceSeries:
-    """The instances of one series, with their pixels, in any order."""
+    """The instances of one series, with their pixels, in any order.
+
+    remarks: what a result says of the choice of instances, such as why some of the series were left out.
+    """
 
     instances: tuple[Dataset, ...]
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def from_files(cls, files: Iterable[Path]) -> SourceSeries:
