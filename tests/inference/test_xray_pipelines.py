@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dicom_ingest.headers import exam_header
 from inference import graph, pipeline, standalone
 from inference.graph import Outputs, Sources
 from inference.operators.detection import intersection_over_union
@@ -24,7 +25,7 @@ HIPS = [recipe for recipe in CAST if isinstance(recipe, HipRecipe)]
 CHESTS = [recipe for recipe in CAST if isinstance(recipe, ChestRecipe)]
 
 
-def quiet(_label: str, _done: int, _total: int) -> None:
+def quiet(label: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
@@ -32,7 +33,7 @@ def run(name: str, folder: Path) -> Outputs:
     """What the pipeline says of the exam in `folder`, its series selected as at dispatch."""
     definition = pipeline.load_named(name)
     exam = standalone.read_exam(folder)
-    selection = select_series(standalone.exam_header(exam.headers), exam.headers, definition.input)
+    selection = select_series(exam_header(exam.headers), exam.headers, definition.input)
     files = [file for uid in selection.series_instance_uids for file in exam.series[uid]]
     assert files, selection.reason
     return graph.execute(definition, Sources(SourceSeries.from_files(files)), models_dir=models_dir(name))

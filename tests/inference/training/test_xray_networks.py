@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from inference.training.xray import fitting, networks, scoring, train_hips
 from inference.training.xray.fitting import Budget, Examples
-from inference.training.xray.hip_pictures import CROP_SIZE
+from inference.training.xray.hip_pictures import CROP_SIZE, FINDER_SIZE
 
 STEPS = Budget(seconds=60, steps=40)
 
@@ -44,7 +44,7 @@ def test_a_classifier_learns_what_can_be_seen_and_keeps_it_as_torchscript(tmp_pa
     answers = fitting.answers(network, examples)
     assert (answers.argmax(axis=1) == examples.truths).mean() > 0.9
     networks.save(network, torch.zeros(1, 1, 32, 32), tmp_path / "model.pt")
-    stored = torch.jit.load(str(tmp_path / "model.pt"))
+    stored = torch.jit.load(str(tmp_path / "model.pt"))  # type: ignore[no-untyped-call]
     with torch.inference_mode():
         np.testing.assert_allclose(stored(examples.batch(np.arange(8))[0]).numpy(), answers[:8], atol=1e-4)
 
@@ -54,8 +54,9 @@ def test_two_steps_of_the_real_training_run_through(tmp_path: Path) -> None:
     assert "mean IoU" in train_hips.train_finder(tmp_path, count=4, held_out=2, budget=Budget(seconds=60, steps=2))
     figures = train_hips.train_findings(tmp_path, count=6, held_out=6, budget=Budget(seconds=60, steps=2))
     assert figures["AUC fracture"].endswith("2 of 6)")
-    for name, size in ((train_hips.FINDER, train_hips.FINDER_SIZE), (train_hips.FINDINGS_MODEL, (CROP_SIZE,) * 2)):
-        assert torch.jit.load(str(tmp_path / name / "model.pt"))(torch.zeros(2, 1, *size)).shape[0] == 2
+    for name, size in ((train_hips.FINDER, FINDER_SIZE), (train_hips.FINDINGS_MODEL, (CROP_SIZE,) * 2)):
+        network = torch.jit.load(str(tmp_path / name / "model.pt"))  # type: ignore[no-untyped-call]
+        assert network(torch.zeros(2, 1, *size)).shape[0] == 2
 
 
 def answer_with(box: tuple[float, float, float, float], *, row: int, column: int) -> torch.Tensor:
