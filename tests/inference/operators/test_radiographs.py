@@ -157,8 +157,9 @@ def test_an_exam_without_a_fitting_view_is_refused_with_every_reason() -> None:
     views = [dx(ramp(), number=1, ViewPosition="LL"), dx(tall, number=2, ViewPosition="AP")]
     with pytest.raises(NoFittingView) as refusal:
         choose_views(series(*views), conditions=[FRONTAL, WIDE])
-    assert "Image 1 of series 1 was left out: It is not a frontal view" in str(refusal.value)
-    assert "Image 2 of series 1 was left out: It is too narrow (instance.Columns is 3" in str(refusal.value)
+    said = str(refusal.value)
+    assert "Image 1 of series 1 was left out: It is not a frontal view" in said
+    assert "Image 2 of series 1 was left out: It is too narrow (instance.Columns is 3, instance.Rows is 5)" in said
 
 
 def test_conditions_are_checked_when_the_definition_is_read() -> None:
