@@ -1,4 +1,4 @@
-"""Findings put into a real chest before it is projected: collapsed lung, fluid, nodules."""
+"""Findings put into a real chest before it is projected: collapsed lung, fluid, masses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ChestFinding(StrEnum):
     NORMAL = "normal"
     PNEUMOTHORAX = "pneumothorax"
     EFFUSION = "pleural effusion"
-    NODULE = "nodule"
+    MASS = "mass"
 
 
 def with_finding(chest: Chest, finding: ChestFinding, rng: np.random.Generator) -> Chest:
@@ -35,8 +35,8 @@ def with_finding(chest: Chest, finding: ChestFinding, rng: np.random.Generator) 
         _fill(density, lung, chest.spacing, rng)
         if rng.random() < 0.3:
             _fill(density, chest.right if lung is chest.left else chest.left, chest.spacing, rng)
-    if finding is ChestFinding.NODULE:
-        for _ in range(int(rng.integers(1, 4))):
+    if finding is ChestFinding.MASS:
+        for _ in range(int(rng.integers(1, 3))):
             _grow(density, lung, chest.spacing, rng)
             lung = chest.left if rng.random() < 0.5 else chest.right
     return chest.with_density(density)
@@ -70,8 +70,8 @@ def _fill(density: Floats, lung: Lung, spacing: tuple[float, float, float], rng:
 
 
 def _grow(density: Floats, lung: Lung, spacing: tuple[float, float, float], rng: np.random.Generator) -> None:
-    """Set one round lesion of 20 to 48 mm into the lung, where neither heart nor diaphragm hides it."""
-    radius = rng.uniform(10, 24)
+    """Set one round lesion of 30 to 64 mm into the lung, where neither heart nor diaphragm hides it."""
+    radius = rng.uniform(15, 32)
     outwards = np.sign(lung.voxels[2].mean() - density.shape[2] / 2)
     lateral = outwards * (lung.voxels[2] - lung.hilum[2]) > 0
     places = np.nonzero(lateral & (lung.wall > 6) & (lung.voxels[1] < lung.lowest - 90 / spacing[1]))[0]

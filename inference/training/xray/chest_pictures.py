@@ -14,7 +14,7 @@ from inference.training.xray.chest_ct import Chest, Floats
 from inference.training.xray.chest_findings import ChestFinding, with_finding
 
 FINDINGS = tuple(ChestFinding)
-CHEST_SIZE = (160, 160)
+CHEST_SIZE = (128, 128)
 WATER_MU, BONE_MU = 0.0165, 0.030
 """Attenuation per mm at about 120 kVp: of water, and of a thousand HU beyond BONE_FROM."""
 FOCUS = 1800.0
@@ -98,7 +98,7 @@ def chest_pictures(chest: Chest, count: int, *, seed: int) -> Iterator[ChestPict
     rng = np.random.default_rng(seed)
     for index in range(count):
         finding = index % len(FINDINGS)
-        image = radiograph(chest, FINDINGS[finding], rng, rows=CHEST_SIZE[0], spacing=rng.uniform(1.75, 2.05))
+        image = radiograph(chest, FINDINGS[finding], rng, rows=CHEST_SIZE[0], spacing=rng.uniform(2.2, 2.55))
         yield ChestPicture(stretched(fitted(image, CHEST_SIZE)[0]), finding)
 
 

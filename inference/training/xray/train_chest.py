@@ -45,7 +45,7 @@ def moved(pictures: Tensor, findings: Tensor) -> tuple[Tensor, Tensor]:
 def train(chest: Chest, out: Path, *, count: int, held_out: int, budget: Budget) -> dict[str, str]:
     """Train, store and measure the classifier; returns its figures."""
     examples = chest_examples(chest, count, seed=3)
-    network = networks.Classifier(len(FINDINGS), widths=(12, 24, 48, 72, 96))
+    network = networks.Classifier(len(FINDINGS), widths=(8, 16, 32, 64, 96))
     fitted = fitting.fit(network, examples, functional.cross_entropy, vary=moved, budget=budget)
     networks.save(network, torch.zeros(1, 1, *CHEST_SIZE), out / MODEL / "model.pt")
     unseen = chest_examples(chest, held_out, seed=HELD_OUT_SEED)
