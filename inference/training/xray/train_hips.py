@@ -1,6 +1,6 @@
 """Draws hips, trains the finder and the classifier on them, and measures both on hips that they never saw.
 
-python -m inference.training.xray.train_hips --out inference/weights --seconds 480
+python -m inference.training.xray.train_hips --out inference/weights --seconds 220
 """
 
 from __future__ import annotations
@@ -108,9 +108,9 @@ def main() -> None:
     """Train both networks and print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the weights")
-    parser.add_argument("--seconds", type=float, default=480, help="of fitting, for each network")
-    parser.add_argument("--pelvises", type=int, default=2400)
-    parser.add_argument("--hips", type=int, default=9000)
+    parser.add_argument("--seconds", type=float, default=220, help="of fitting, for each network")
+    parser.add_argument("--pelvises", type=int, default=1300)
+    parser.add_argument("--hips", type=int, default=4200)
     parser.add_argument("--only", choices=("finder", "findings"))
     given = parser.parse_args()
     torch.manual_seed(0)
