@@ -9,6 +9,7 @@ import socket
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -73,6 +74,7 @@ def _lock(name: str) -> IO[bytes]:
     return (folder / f"gpu-{label}").open("ab")
 
 
+@cache
 def _installed() -> tuple[str, ...]:
     if not _DRIVER.is_dir():
         return ()

@@ -9,7 +9,7 @@ from inference import engine, scratch
 from inference.children import keeper
 from inference.devices import NoDeviceLeft
 from inference.models import Job
-from inference.supervision import Supervision
+from inference.supervision import Supervision, sentence
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +36,14 @@ def run_next() -> bool:
 def run(*jobs: Job) -> None:
     """Run claimed jobs in one child, until each has ended, is back in the queue, or was taken from us."""
     with ExitStack() as stack:
-        folders = [(job, stack.enter_context(scratch.folder(job))) for job in jobs]
-        Supervision.of(folders, keeper).until_ended()
+        folders = []
+        for job in jobs:
+            try:
+                folders.append((job, stack.enter_context(scratch.folder(job))))
+            except OSError as fault:
+                engine.give_back(job, sentence(fault))
+        if folders:
+            Supervision.of(folders, keeper).until_ended()
 
 
 def get_ready() -> None:

@@ -170,7 +170,7 @@ class Supervision:
             raise
         except Exception as fault:  # noqa: BLE001 - a full disk or a defect: neither may leave the job running
             _log(f"What job {run.id} made could not be stored", fault)
-            self._leave(run, _sentence(fault), is_final=False)
+            self._leave(run, sentence(fault), is_final=False)
 
     def _act(self, run: _Run, message: Message) -> None:
         match message:
@@ -230,7 +230,7 @@ class Supervision:
             raise
         except Exception as fault:  # noqa: BLE001 - a definition that this release cannot read, for one
             _log(f"Job {run.id} could not begin", fault)
-            self._leave(run, _sentence(fault), is_final=isinstance(fault, InferenceError) and fault.is_permanent)
+            self._leave(run, sentence(fault), is_final=isinstance(fault, InferenceError) and fault.is_permanent)
             return None
 
     def _leave(self, run: _Run, reason: str, *, is_final: bool) -> None:
@@ -275,7 +275,8 @@ def _log(what: str, fault: Exception) -> None:
     logger.error("%s: %s at\n%s", what, type(fault).__name__, where)
 
 
-def _sentence(fault: Exception) -> str:
+def sentence(fault: Exception) -> str:
+    """Why a job ends, to be shown on it: the fault's own sentence, or what it means."""
     if isinstance(fault, InferenceError):
         return str(fault)
     if isinstance(fault, OSError) and fault.errno in {errno.ENOSPC, errno.EDQUOT}:

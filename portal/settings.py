@@ -142,6 +142,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "ingest"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# A gpu worker looks for its GPU before it is up, and drivers take their time to answer.
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60.0
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Hints only (the database is the truth), so an unacknowledged one may come back a little after the hard time limit.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 4000}

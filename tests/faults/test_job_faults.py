@@ -206,6 +206,17 @@ def test_a_disk_that_fills_before_the_result_is_stored_keeps_none_of_it(
     assert Result.objects.get().segmentation is not None
 
 
+def test_a_job_that_finds_no_place_for_its_files_is_tried_again(stage: Stage, settings: Settings) -> None:
+    job = stage.job()
+    (settings.OVERREAD_STORE / "scratch").write_text("a file where the folder should be")
+    assert runner.run_next()
+    job.refresh_from_db()
+    assert job.state == Job.State.QUEUED
+    assert job.reason.startswith("NotADirectoryError")
+    (settings.OVERREAD_STORE / "scratch").unlink()
+    assert ended(job).state == Job.State.SUCCEEDED
+
+
 @pytest.fixture
 def stage_on_small_disk(small_disk: Callable[[str], None], request: pytest.FixtureRequest) -> Stage:
     stage: Stage = request.getfixturevalue("stage")
