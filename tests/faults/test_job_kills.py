@@ -22,7 +22,7 @@ from tests.ports import free_port
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
 
-JOBS, CRASHES, KILLS = 200, 8, 10
+JOBS, CRASHES, KILLS = 200, 8, 6
 SEED = 20261126
 FIRST = next(program for program in PROGRAMS if program.name == "worker-gpu")
 SECOND = replace(
