@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pydicom
-from portal.demo.xray_exams import CAST, write_exam
 from pydicom.uid import generate_uid
 
 from portal.demo import supervisor
+from portal.demo.xray_exams import CAST, write_exam
 
 PROGRAMS = {"worker-gpu", "worker-ingest", "scheduler"}
 AE_TITLE = "HIP"
