@@ -33,7 +33,9 @@ def main() -> None:
     drawn = _phantoms(TRAINING_PHANTOMS, cases)
     model = fit.network(classes=1 + len(task.classes), filters=task.filters)
     draw = partial(draw_one, task, known, drawn, np.random.default_rng(arguments.seed))
-    steps, seconds = fit.fit(model, draw, seconds=arguments.seconds, most_steps=arguments.steps, report=_say)
+    steps, seconds = fit.fit(
+        model, draw, weights=task.weights, seconds=arguments.seconds, most_steps=arguments.steps, report=_say
+    )
     model.eval()
     performance = measure(task, model, known, _phantoms(HELD_OUT_PHANTOMS, cases))
     fit.freeze(model, shape=task.view.shape, file=arguments.out / "model.pt")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +30,21 @@ def network(*, classes: int, filters: int) -> nn.Module:
 
 
 def fit(
-    model: nn.Module, draw: Draw, *, seconds: float, most_steps: int, report: Callable[[str], None]
+    model: nn.Module,
+    draw: Draw,
+    *,
+    weights: Sequence[float],
+    seconds: float,
+    most_steps: int,
+    report: Callable[[str], None],
 ) -> tuple[int, float]:
     """Fit until `seconds` of processor time or the steps are spent; return steps done and seconds taken.
 
+    weights: how much each class counts in the cross-entropy, background first; small structures are lost without.
     The rate of learning follows a cosine over the share of time or steps that is spent, whichever is larger.
     Passes run in bfloat16 where the processor does; the weights stay float32.
     """
-    loss = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False)
+    loss = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, weight=torch.tensor(weights))
     optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
     began, steps, spent, recent = time.process_time(), 0, 0.0, []
     while spent < 1:

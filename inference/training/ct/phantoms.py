@@ -16,7 +16,7 @@ from inference.training.ct.canvas import Canvas, Floats, Point
 from inference.training.ct.case import Case, Structure, split_lobes
 
 SPACING_MM = 3.0
-SHAPE = (124, 92, 110)
+EXTENT_MM = (372.0, 276.0, 330.0)
 WARP_MM = 7.0
 WARP_REACH_MM = 40.0
 WALL = 0.80  # of the body's radii: where the inner side of ribs and muscles lies
@@ -39,10 +39,10 @@ class Anatomy:
     hu: dict[str, float]
 
 
-def draw(seed: int) -> Case:
-    """The torso of `seed`: 372 x 276 x 330 mm, or cut at a random height as scans are."""
+def draw(seed: int, *, spacing_mm: float = SPACING_MM) -> Case:
+    """The torso of `seed`, `EXTENT_MM` large. The anatomy is the seed's alone; the noise also hangs on the spacing."""
     rng = np.random.default_rng(seed)
-    canvas = Canvas(points=_bent_points(rng), spacing_mm=SPACING_MM, rng=rng)
+    canvas = Canvas(points=_bent_points(rng, spacing_mm), spacing_mm=spacing_mm, rng=rng)
     anatomy = _anatomy(rng)
     dome = _dome(canvas, anatomy)
     _trunk(canvas, anatomy, dome)
@@ -53,20 +53,22 @@ def draw(seed: int) -> Case:
     _kidneys(canvas, anatomy)
     _vessels(canvas, anatomy)
     canvas.hu += rng.uniform(2, 8) * canvas.texture(6.0)
-    return Case(name=f"phantom {seed}", hu=canvas.hu, structures=canvas.structures, spacing_mm=SPACING_MM)
+    return Case(name=f"phantom {seed}", hu=canvas.hu, structures=canvas.structures, spacing_mm=spacing_mm)
 
 
-def _bent_points(rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-    axes = [(np.arange(size) + 0.5) * SPACING_MM for size in SHAPE]
-    middle = [SHAPE[0] * SPACING_MM / 2, SHAPE[1] * SPACING_MM / 2, 0.0]
+def _bent_points(rng: np.random.Generator, spacing_mm: float) -> tuple[Floats, Floats, Floats]:
+    shape = [round(extent / spacing_mm) for extent in EXTENT_MM]
+    axes = [(np.arange(size) + 0.5) * spacing_mm for size in shape]
+    middle = [EXTENT_MM[0] / 2, EXTENT_MM[1] / 2, 0.0]
     grid = np.meshgrid(*(axis - m for axis, m in zip(axes, middle, strict=True)), indexing="ij")
-    return tuple((axis + _bend(rng)).astype(np.float32) for axis in grid)  # type: ignore[return-value]  # three of them
+    x, y, z = ((axis + _bend(rng, shape)).astype(np.float32) for axis in grid)
+    return x, y, z
 
 
-def _bend(rng: np.random.Generator) -> NDArray[np.float64]:
-    coarse = rng.standard_normal([round(size * SPACING_MM / WARP_REACH_MM) + 3 for size in SHAPE])
-    factors = np.array(SHAPE) / (np.array(coarse.shape) - 2)
-    fine = ndimage.zoom(coarse, factors, order=3)[tuple(slice(0, size) for size in SHAPE)]
+def _bend(rng: np.random.Generator, shape: list[int]) -> NDArray[np.float64]:
+    coarse = rng.standard_normal([round(extent / WARP_REACH_MM) + 3 for extent in EXTENT_MM])
+    factors = np.array(shape) / (np.array(coarse.shape) - 2)
+    fine = ndimage.zoom(coarse, factors, order=3)[tuple(slice(0, size) for size in shape)]
     bend: NDArray[np.float64] = fine * (WARP_MM / 2)
     return bend
 

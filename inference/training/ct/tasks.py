@@ -18,12 +18,16 @@ WIDE_HU = (-1000.0, 400.0)
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One network: its classes after background, each of one or more structures, and its view."""
+    """One network: its classes after background, each of one or more structures, and its view.
+
+    weights: how much background and each class count while it learns: about the inverse of their share, less steep.
+    """
 
     name: str
     version: str
     classes: dict[str, tuple[Structure, ...]]
     view: View
+    weights: tuple[float, ...]
     filters: int = 8
 
     @property
@@ -56,6 +60,7 @@ LOCATOR = Task(
         "lungs": (Structure.LUNGS,),
     },
     view=View((56, 48, 56), 6.5, (-500.0, 300.0)),
+    weights=(0.3, 1.0, 6.0, 6.0, 1.0),
 )
 LOBES = Task(
     name="liver-lobes",
@@ -66,9 +71,12 @@ LOBES = Task(
         "vessels": (Structure.VESSELS,),
     },
     view=View((72, 56, 56), 3.0, SOFT_TISSUE_HU),
+    weights=(1.0, 1.0, 1.0, 1.0),
 )
-LIVER_ALONE = Task("liver", "1.0.0", {"liver": LIVER}, View((56, 48, 48), 4.0, SOFT_TISSUE_HU))
-SPLEEN = Task("spleen", "1.0.0", {"spleen": (Structure.SPLEEN,)}, View((48, 48, 48), 3.0, SOFT_TISSUE_HU))
-KIDNEYS = Task("kidneys", "1.0.0", {"kidneys": (Structure.KIDNEYS,)}, View((72, 40, 48), 3.0, SOFT_TISSUE_HU))
-LUNGS = Task("lungs", "1.0.0", {"lungs": (Structure.LUNGS,)}, View((56, 48, 56), 5.0, WIDE_HU))
+LIVER_ALONE = Task("liver", "1.0.0", {"liver": LIVER}, View((56, 48, 48), 4.0, SOFT_TISSUE_HU), (1.0, 1.0))
+SPLEEN = Task("spleen", "1.0.0", {"spleen": (Structure.SPLEEN,)}, View((48, 48, 48), 3.0, SOFT_TISSUE_HU), (1.0, 1.0))
+KIDNEYS = Task(
+    "kidneys", "1.0.0", {"kidneys": (Structure.KIDNEYS,)}, View((72, 40, 48), 3.0, SOFT_TISSUE_HU), (1.0, 1.0)
+)
+LUNGS = Task("lungs", "1.0.0", {"lungs": (Structure.LUNGS,)}, View((56, 48, 56), 5.0, WIDE_HU), (1.0, 1.0))
 TASKS = {task.name: task for task in (LOCATOR, LOBES, LIVER_ALONE, SPLEEN, KIDNEYS, LUNGS)}
