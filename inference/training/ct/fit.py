@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from monai.losses import DiceCELoss
-from monai.networks.nets import SegResNet
+from monai.losses.dice import DiceCELoss
+from monai.networks.nets.segresnet import SegResNet
 from torch import Tensor, nn
 
 Draw = Callable[[], tuple[Tensor, Tensor]]
@@ -90,5 +90,5 @@ def freeze(model: nn.Module, *, shape: tuple[int, int, int], file: Path) -> None
     file.parent.mkdir(parents=True, exist_ok=True)
     model.eval()
     with torch.inference_mode():
-        traced = torch.jit.trace(model, torch.zeros(1, 1, *shape))
+        traced = torch.jit.trace(model, torch.zeros(1, 1, *shape))  # type: ignore[no-untyped-call]  # torch's own
     torch.jit.freeze(traced).save(str(file))

@@ -6,6 +6,7 @@ usual sizes of adult organs and are drawn within broad ranges. No two seeds give
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -219,8 +220,8 @@ def _kidneys(canvas: Canvas, a: Anatomy) -> None:
         centre = np.array((side * rng.uniform(54, 66), rng.uniform(44, 58), a.kidneys - drop))
         radii = (rng.uniform(24, 30), rng.uniform(22, 28), rng.uniform(48, 58))
         pelvis = canvas.ellipsoid(centre - (side * 16, 3, 0), (15, 10, 22))
-        shape = np.maximum(canvas.ellipsoid(centre.tolist(), radii), -pelvis)
-        canvas.paint(canvas.ellipsoid(centre.tolist(), [r + 5 for r in radii]), FAT_HU)
+        shape = np.maximum(canvas.ellipsoid(centre, radii), -pelvis)
+        canvas.paint(canvas.ellipsoid(centre, [r + 5 for r in radii]), FAT_HU)
         canvas.paint(shape, a.hu["kidneys"], Structure.KIDNEYS)
         canvas.paint(shape + 8, a.hu["kidneys"] * rng.uniform(0.6, 1.0) + 12 * canvas.texture(8), None)
 
@@ -236,7 +237,7 @@ def _vessels(canvas: Canvas, a: Anatomy) -> None:
         canvas.paint(canvas.tube(path, [a.portal_radius * c for c in calibre]), a.hu["portal"], Structure.VESSELS)
 
 
-def _portal_tree(rng: np.random.Generator, a: Anatomy) -> list[tuple[list[Point], list[float]]]:
+def _portal_tree(rng: np.random.Generator, a: Anatomy) -> list[tuple[Sequence[Point], list[float]]]:
     """Trunk with splenic vein, right and left branch: each as its path and its calibre against the trunk's."""
     x, y, z = a.hilum
     confluence = (rng.uniform(0, 10), y + rng.uniform(2, 12), z - rng.uniform(28, 42))

@@ -81,7 +81,7 @@ def _volume(file: Path, dtype: np.dtype) -> hd.Volume:
 
 
 def _mm(indices: NDArray[np.int64], volume: hd.Volume) -> NDArray[np.float64]:
-    return indices @ volume.affine[:3, :3].T + volume.affine[:3, 3]
+    return np.asarray(indices @ volume.affine[:3, :3].T + volume.affine[:3, 3])
 
 
 def _cava_behind(liver: NDArray[np.int64], published: hd.Volume) -> NDArray[np.float64]:
