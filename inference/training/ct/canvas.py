@@ -62,7 +62,8 @@ class Canvas:
     def tube(self, path: Sequence[Point], radii: Sequence[float]) -> Floats:
         """Distance from the wall of a tube along `path`, whose radius runs from each point's to the next one's."""
         ends = zip(path[:-1], path[1:], radii[:-1], radii[1:], strict=True)
-        return np.asarray(np.minimum.reduce([self._cone(*one) for one in ends]), np.float32)
+        nearest: Floats = np.minimum.reduce([self._cone(*one) for one in ends])
+        return nearest
 
     def texture(self, wavelength_mm: float) -> Floats:
         """Smooth noise of mean 0 and standard deviation 1."""
