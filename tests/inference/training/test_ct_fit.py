@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-pytest.importorskip("monai", reason="training needs the extra `training`")
-
 from inference.training.ct import fit, phantoms
 from inference.training.ct.__main__ import draw_one, measure
 from inference.training.ct.case import Case
