@@ -150,12 +150,25 @@ def test_a_stray_island_is_not_part_of_the_liver(tmp_path: Path) -> None:
     assert structures.array[-2, 2, 2] == Structure.NONE
 
 
+def test_the_splenic_vein_is_no_vessel_of_the_liver(tmp_path: Path) -> None:
+    ct, mask = published(tmp_path)
+    _, structures = real.load(ct, mask)
+    published_veins = nibabel.load(mask).get_fdata() == real.PORTAL_AND_SPLENIC_VEIN
+    vessels = np.argwhere(structures.array == Structure.VESSELS)
+    lefts = structures.map_indices_to_reference(vessels)[:, 0]
+    assert published_veins.sum() == 10
+    assert lefts.max() <= real.CONFLUENCE_LEFT_MM
+    # Half of the ten voxels of vein lie to the right of the confluence; the rest of the vessels is the vena cava.
+    assert len(vessels) == 2 * 2 * 18 + 5
+
+
 def published(folder: Path) -> tuple[Path, Path]:
     """A CT and its mask as published (RAS), 8 mm voxels: a liver with an island far from it, a vena cava, a kidney."""
     numbers = np.zeros((40, 30, 20), np.uint8)
     numbers[5:30, 8:20, 3:16] = real.LIVER
     numbers[20:22, 9:11, 0:18] = real.VENA_CAVA
     numbers[32:36, 5:8, 2:8] = 2
+    numbers[17:27, 22, 8] = real.PORTAL_AND_SPLENIC_VEIN
     numbers[-2, -3, 2] = real.LIVER
     spacing = 8.0
     affine = np.diag([-spacing, spacing, spacing, 1.0])
