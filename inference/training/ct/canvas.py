@@ -69,7 +69,7 @@ class Canvas:
         """Smooth noise of mean 0 and standard deviation 1."""
         noise = self.rng.standard_normal(self.hu.shape).astype(np.float32)
         smooth = ndimage.gaussian_filter(noise, wavelength_mm / 2 / self.spacing_mm)
-        return (smooth / smooth.std()).astype(np.float32)
+        return np.asarray(smooth / smooth.std(), np.float32)
 
     def _cone(self, start: Point, end: Point, first_radius: float, last_radius: float) -> Floats:
         direction = np.array(end) - np.array(start)

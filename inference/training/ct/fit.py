@@ -18,7 +18,7 @@ LEARNING_RATE = 3e-3
 
 def network(*, classes: int, filters: int) -> nn.Module:
     """A SegResNet from one channel to `classes` logits (background among them): about half a million parameters."""
-    return SegResNet(
+    model: nn.Module = SegResNet(
         spatial_dims=3,
         init_filters=filters,
         in_channels=1,
@@ -27,6 +27,7 @@ def network(*, classes: int, filters: int) -> nn.Module:
         blocks_up=(1, 1, 1),
         norm=("INSTANCE", {"affine": True}),
     )
+    return model
 
 
 def fit(
