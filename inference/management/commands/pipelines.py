@@ -70,7 +70,7 @@ class Command(BaseCommand):
     def _list(self, _options: argparse.Namespace) -> None:
         table = Table(*(Column(name, no_wrap=True) for name in ("pipeline", "version", "digest", "models", "title")))
         for one in pipeline.available():
-            models = ", ".join(f"{pin.label} {_model_state(pin)}" for pin in one.models.values())
+            models = "\n".join(f"{pin.label} {_model_state(pin)}" for pin in one.models.values())
             table.add_row(one.name, one.version, one.digest[:12], models or "none", one.title)
         self._print(table)
         for problem in pipeline.problems():
