@@ -15,7 +15,8 @@ from tests.inference import real_ct
 pytestmark = pytest.mark.model
 
 NAME = "liver-transplant"
-ACCEPTED = 0.90
+ACCEPTED = {"right lobe": 0.90, "left lobe": 0.90, "vessels": 0.80}
+"""Least Dice. A vein is some voxels wide, and the model's card says how far its outlines can be trusted."""
 PARTS = {"right lobe": Structure.RIGHT_LOBE, "left lobe": Structure.LEFT_LOBE, "vessels": Structure.VESSELS}
 
 
@@ -27,7 +28,7 @@ def outputs() -> graph.Outputs:
 @pytest.mark.parametrize(("number", "part"), list(enumerate(PARTS)))
 def test_each_part_of_the_liver_lies_where_it_is(number: int, part: str) -> None:
     wanted = real_ct.reference().array == PARTS[part]
-    assert real_ct.dice(outputs().segments[number], wanted) >= ACCEPTED
+    assert real_ct.dice(outputs().segments[number], wanted) >= ACCEPTED[part]
 
 
 def test_no_voxel_belongs_to_two_parts() -> None:
