@@ -36,7 +36,13 @@ def main() -> None:
         model.load_state_dict(torch.load(arguments.start_from, weights_only=True))
     draw = partial(draw_one, task, known, drawn, np.random.default_rng(arguments.seed))
     steps, seconds = fit.fit(
-        model, draw, weights=task.weights, seconds=arguments.seconds, most_steps=arguments.steps, report=_say
+        model,
+        draw,
+        weights=task.weights,
+        rate=arguments.rate,
+        seconds=arguments.seconds,
+        most_steps=arguments.steps,
+        report=_say,
     )
     arguments.out.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), arguments.out / "state.pt")
@@ -97,6 +103,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="where model.pt and performance.json go")
     parser.add_argument("--phantoms", type=int, default=24, help="how many drawn torsos to learn from")
     parser.add_argument("--start-from", type=Path, help="state.pt of an earlier training of the same network")
+    parser.add_argument("--rate", type=float, default=3e-3, help="highest rate of learning")
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)

@@ -13,7 +13,6 @@ from monai.networks.nets.segresnet import SegResNet
 from torch import Tensor, nn
 
 Draw = Callable[[], tuple[Tensor, Tensor]]
-LEARNING_RATE = 3e-3
 
 
 def network(*, classes: int, filters: int) -> nn.Module:
@@ -35,6 +34,7 @@ def fit(
     draw: Draw,
     *,
     weights: Sequence[float],
+    rate: float,
     seconds: float,
     most_steps: int,
     report: Callable[[str], None],
@@ -42,15 +42,15 @@ def fit(
     """Fit until `seconds` of processor time or the steps are spent; return steps done and seconds taken.
 
     weights: how much each class counts in the cross-entropy, background first; small structures are lost without.
-    The rate of learning follows a cosine over the share of time or steps that is spent, whichever is larger.
+    The rate of learning starts at `rate` and follows a cosine over the share of time or steps that is spent, whichever is larger.
     Passes run in bfloat16 where the processor does; the weights stay float32.
     """
     loss = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, weight=torch.tensor(weights))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
     began, steps, spent, recent = time.process_time(), 0, 0.0, []
     while spent < 1:
         for group in optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * min(1, (steps + 1) / 20) * (0.01 + 0.99 * (1 + np.cos(np.pi * spent)) / 2)
+            group["lr"] = rate * min(1, (steps + 1) / 20) * (0.01 + 0.99 * (1 + np.cos(np.pi * spent)) / 2)
         recent.append(_step(model, loss, optimiser, draw()))
         steps += 1
         spent = max((time.process_time() - began) / seconds, steps / most_steps)

@@ -29,7 +29,7 @@ def test_two_steps_of_training_change_the_network_and_are_counted(torso: Case) -
     before = [parameter.clone() for parameter in model.parameters()]
     said: list[str] = []
     draw = partial(draw_one, SMALL, torso, [torso], np.random.default_rng(0))
-    steps, _ = fit.fit(model, draw, weights=SMALL.weights, seconds=600, most_steps=2, report=said.append)
+    steps, _ = fit.fit(model, draw, weights=SMALL.weights, rate=3e-3, seconds=600, most_steps=2, report=said.append)
     assert steps == 2
     assert any(not torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
 
@@ -40,7 +40,7 @@ def test_the_same_seeds_train_the_same_network(torso: Case) -> None:
         torch.manual_seed(5)
         model = fit.network(classes=4, filters=8)
         draw = partial(draw_one, SMALL, torso, [torso], np.random.default_rng(5))
-        fit.fit(model, draw, weights=SMALL.weights, seconds=600, most_steps=2, report=lambda _line: None)
+        fit.fit(model, draw, weights=SMALL.weights, rate=3e-3, seconds=600, most_steps=2, report=lambda _line: None)
         weights.append(torch.cat([parameter.flatten() for parameter in model.parameters()]))
     assert torch.allclose(weights[0], weights[1], atol=1e-5)
 
