@@ -42,7 +42,7 @@ def fit(
     """Fit until `seconds` of processor time or the steps are spent; return steps done and seconds taken.
 
     weights: how much each class counts in the cross-entropy, background first; small structures are lost without.
-    The rate of learning starts at `rate` and follows a cosine over the share of time or steps that is spent, whichever is larger.
+    The rate of learning starts at `rate` and follows a cosine over the larger share that is spent, of time or of steps.
     Passes run in bfloat16 where the processor does; the weights stay float32.
     """
     loss = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, weight=torch.tensor(weights))
