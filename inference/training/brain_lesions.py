@@ -34,9 +34,9 @@ PUSH = 0.22
 class Lesion:
     """A shape around `centre` (3,), in mm of the patient's own head.
 
-    offsets, radii: (lobes, 3) mm, at the volume `ml` that the shape was drawn for. roughness: noise of 2 channels, for the
-    outer border and for the core. grey_resistance: mm by which grey matter holds it back. core_part: depth of the core's
-    border below the outer one, as a part of the radius. necrosis: depth of necrosis, likewise; at least 1 is none.
+    offsets, radii: (lobes, 3) mm, at the volume `ml` that the shape was drawn for. roughness: noise of 2 channels, for
+    the outer border and for the core. grey_resistance: mm by which grey matter holds it back. core_part: depth of the
+    core's border below the outer one, as a part of the radius. necrosis: depth of necrosis, likewise; 1 is none.
     """
 
     centre: Tensor
@@ -73,7 +73,10 @@ class Lesion:
 
 @dataclass(frozen=True)
 class Patient:
-    """One anatomy and what grows in it. warp: displacement in mm (3 channels); size: factors along left, posterior, head."""
+    """One anatomy and what grows in it.
+
+    size: factors along left, posterior and head; warp: displacement in mm, 3 channels.
+    """
 
     brain: Brain
     size: Tensor
@@ -108,7 +111,9 @@ def new_patient(brain: Brain, random: np.random.Generator, *, lesion_ml: float, 
     healthy = Patient(brain, size, Sampled(coarse.values * random.uniform(0.5, 1.0) * bend, coarse.affine), None)
     if lesion_ml <= 0:
         return healthy
-    return Patient(brain, size, healthy.warp, new_lesion(random, ml=lesion_ml, centre=_place(healthy, random, lesion_ml)))
+    return Patient(
+        brain, size, healthy.warp, new_lesion(random, ml=lesion_ml, centre=_place(healthy, random, lesion_ml))
+    )
 
 
 def new_lesion(random: np.random.Generator, *, ml: float, centre: Tensor) -> Lesion:

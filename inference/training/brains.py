@@ -39,7 +39,7 @@ class Brain:
     has_scalp: bool
 
     def coarser(self) -> Brain:
-        """The same brain with maps of half as many voxels along each axis, each the mean of eight: quicker to draw from."""
+        """The same brain with each voxel of its maps the mean of eight: quicker to draw from."""
         shift = np.eye(4)
         shift[:3, :3] *= 2
         shift[:3, 3] = 0.5
@@ -83,7 +83,9 @@ def _read(file: Path) -> hd.Volume:
     return volume.with_array(volume.array.astype(np.float32))
 
 
-def _brain(name: str, image: hd.Volume, tissues: tuple[Array, ...], inside: NDArray[np.bool_], *, scalp: Array | None) -> Brain:
+def _brain(
+    name: str, image: hd.Volume, tissues: tuple[Array, ...], inside: NDArray[np.bool_], *, scalp: Array | None
+) -> Brain:
     outer = np.zeros_like(image.array) if scalp is None else np.clip(scalp, 0, 1.5)
     padded = [np.pad(channel, MARGIN) for channel in (*tissues, outer)]
     distance = _outside_hull(np.pad(inside, MARGIN))

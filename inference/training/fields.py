@@ -39,9 +39,14 @@ class Sampled:
 
 
 def noise(
-    random: np.random.Generator, *, wavelength: float, reach: float, channels: int = 1, centre: tuple[float, ...] = (0, 0, 0)
+    random: np.random.Generator,
+    *,
+    wavelength: float,
+    reach: float,
+    channels: int = 1,
+    centre: tuple[float, ...] = (0, 0, 0),
 ) -> Sampled:
-    """Gaussian noise of unit variance at its nodes, smooth over about `wavelength` mm, within `reach` mm of `centre`."""
+    """Gaussian noise, of unit variance `wavelength` mm apart and smooth between, within `reach` mm of `centre`."""
     nodes = int(np.ceil(2 * reach / wavelength)) + 1
     lattice = random.standard_normal((channels, nodes, nodes, nodes)).astype(np.float32)
     factor = REFINED if nodes <= COARSE else 1

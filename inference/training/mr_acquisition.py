@@ -28,7 +28,7 @@ class Scan:
     """How one acquisition is made. pose: (4, 4) from the scanner's mm, LPS, to those of the patient's head.
 
     shading: spread of the coil's shading; noise: of the noise, relative to white matter. layers: mm outside the brain's
-    hull where fluid, bone, fat and skin end; only for anatomies without a scalp of their own, and None for no head at all.
+    hull where fluid, bone, fat and skin end, for anatomies without a scalp of their own; None draws no head at all.
     """
 
     grid: Grid

@@ -41,13 +41,13 @@ def network() -> nn.Module:
 
 
 def cases(brain: Brain, *, first_seed: int) -> Iterator[Case]:
-    """Cases without end, each from a seed of its own, with half as many healthy mirror images as chance has it."""
+    """Cases without end, each from a seed of its own."""
     for seed in range(first_seed, first_seed + 10_000):
         yield prepared(draw(brain, np.random.default_rng(seed), in_plane=2.0))
 
 
 def patch(case: Case, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Image and lesion, (1, 1, PATCH, PATCH, PATCH), mirrored left to right half of the time, its contrast changed a little."""
+    """Image and lesion, (1, 1, PATCH, PATCH, PATCH), every second one mirrored, its contrast changed a little."""
     size = np.array(case.image.shape[1:])
     lesion = np.argwhere(case.lesion[0].numpy() > 0)
     on_lesion = len(lesion) > 0 and random.random() < ON_LESION
