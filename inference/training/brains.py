@@ -32,7 +32,10 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Brain:
-    """One anatomy. maps: the five channels above on a 1 mm grid in mm, LPS, the middle of the brain at the origin."""
+    """One anatomy. maps: the channels above on a 1 mm grid in mm, LPS, the middle of the brain at the origin.
+
+    The last channel is there only if `has_scalp`.
+    """
 
     name: str
     maps: Sampled
@@ -86,10 +89,11 @@ def _read(file: Path) -> hd.Volume:
 def _brain(
     name: str, image: hd.Volume, tissues: tuple[Array, ...], inside: NDArray[np.bool_], *, scalp: Array | None
 ) -> Brain:
-    outer = np.zeros_like(image.array) if scalp is None else np.clip(scalp, 0, 1.5)
-    padded = [np.pad(channel, MARGIN) for channel in (*tissues, outer)]
     distance = _outside_hull(np.pad(inside, MARGIN))
-    values = np.stack([*padded[:3], distance, padded[3]]).astype(np.float32)
+    channels = [*(np.pad(tissue, MARGIN) for tissue in tissues), distance]
+    if scalp is not None:
+        channels.append(np.pad(np.clip(scalp, 0, 1.5), MARGIN))
+    values = np.stack(channels).astype(np.float32, copy=False)
     affine = image.affine.copy()
     affine[:3, 3] = -affine[:3, :3] @ np.array(ndimage.center_of_mass(distance == 0))
     return Brain(name, Sampled(torch.from_numpy(values), affine), has_scalp=scalp is not None)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from inference.operators import grids
+from inference.operators import grids, intensity
 from inference.operators.values import Image
 from inference.training.brain_lesions import new_patient
 from inference.training.brains import Brain
@@ -66,9 +66,9 @@ def new_scan(random: np.random.Generator, *, in_plane: float, contrast: Contrast
     return stripped(scan) if random.random() < STRIPPED else scan
 
 
-def axial_grid(*, in_plane: float, thickness: float) -> Grid:
+def axial_grid(*, in_plane: float, thickness: float, field_of_view: tuple[float, float, float] = FIELD_OF_VIEW) -> Grid:
     """Slices towards the head, rows towards the back, columns towards the left; centred on the origin."""
-    height, depth, width = FIELD_OF_VIEW
+    height, depth, width = field_of_view
     shape = (round(height / thickness), round(depth / in_plane), round(width / in_plane))
     affine = np.zeros((4, 4))
     affine[2, 0], affine[1, 1], affine[0, 2], affine[3, 3] = thickness, in_plane, in_plane, 1
@@ -98,17 +98,10 @@ def prepared(acquired: Acquired) -> Case:
     """The case on the network's grid, made by the operators that the pipeline runs before its network."""
     image = on_network_grid(as_volume(acquired.image, acquired.grid))
     lesion = on_network_grid(as_volume(acquired.lesion.astype(np.float32), acquired.grid))
-    standard = standardised(image)
+    standard = intensity.normalise_z_score(image)
     return Case(torch.from_numpy(standard.array[None]), torch.from_numpy((lesion.array[None] > 0.5).astype(np.float32)))
 
 
 def on_network_grid(volume: hd.Volume) -> Image:
     """Turned and resampled."""
     return grids.resample(cast(Image, grids.reorient(volume, orientation=ORIENTATION)), spacing=SPACING)
-
-
-def standardised(image: Image) -> Image:
-    inside = image.array > 0
-    values = image.array[inside]
-    standard = np.where(inside, (image.array - values.mean()) / max(values.std(), 1e-6), 0)
-    return Image(image.with_array(standard.astype(np.float32)))

@@ -19,6 +19,8 @@ SUBSLICE = 1.6
 """Slices thicker than this, in mm, are averaged over several thinner ones."""
 EDGE = 0.7
 """Scale in mm of the fading of a lesion's signal across its border."""
+TEXTURE = 0.03
+"""How much the signal of one tissue varies over a few mm."""
 NECROTIC = 0.55
 """Signal of necrosis, between the core's (0) and fluid's (1)."""
 
@@ -68,8 +70,12 @@ def acquire(patient: Patient, scan: Scan, random: np.random.Generator, *, lesion
         points = _in_head(scan, float(shift)) if shift else middle
         tissues = patient.tissues(points, lesion_ml=lesion_ml) if shift else at_middle
         drawn = _signal(patient, scan, points, tissues, border=border, ml=lesion_ml)
-        signal += drawn * (1 + 0.03 * texture.at(points)[..., 0]) / count
-    signal = signal * torch.exp(scan.shading * shading.at(scan.grid.points())[..., 0])
+        signal += drawn / count
+    signal = (
+        signal
+        * (1 + TEXTURE * texture.at(middle)[..., 0])
+        * torch.exp(scan.shading * shading.at(scan.grid.points())[..., 0])
+    )
     return Acquired(_with_noise(signal.numpy(), scan, random), mask, scan.grid)
 
 

