@@ -1,8 +1,9 @@
-"""The operators that pipelines are made of; importing this package registers all of them, and those of packages."""
+"""The operators that pipelines are made of; importing this package registers all of them."""
 
 from inference.operators import (
     baseline,
     components,
+    course,
     crops,
     deepbet,
     detection,
@@ -16,12 +17,15 @@ from inference.operators import (
     networks,
     packages,
     radiographs,
+    registration,
     suv,
 )
+from inference.operators.plugins import load
 
 __all__ = [
     "baseline",
     "components",
+    "course",
     "crops",
     "deepbet",
     "detection",
@@ -35,7 +39,8 @@ __all__ = [
     "networks",
     "packages",
     "radiographs",
+    "registration",
     "suv",
 ]
 
-packages.load()
+load()

@@ -27,11 +27,14 @@ OnPrior = TypeVar("OnPrior", Image, Mask)
 
 WORKING_SPACING = 2.0
 """Both images are brought to voxels of this many mm before they are compared."""
-SHRINK, SMOOTH = (4, 2, 1), (4.0, 2.0, 0.0)
+SHRINK, SMOOTH = (4, 2, 2), (6.0, 3.0, 1.0)
 """From coarse to fine: the factor by which the working grid is thinned, and the Gaussian before that, in mm."""
-BINS, SAMPLED, SEED = 40, 0.25, 1
-STEPS, FIRST_STEP, LAST_STEP = 150, 2.0, 1e-3
-"""Most steps of the search at each level; their length in mm, at first and when the search ends."""
+BINS, SAMPLED, SEED = 32, 0.15, 1
+STEPS, FIRST_STEP, LAST_STEP, SHORTER = 150, 2.0, 1e-3, 0.8
+"""Most steps of the search at each level; their length in mm, at first and when the search ends; and the factor by
+which they get shorter at each turn back."""
+FLAT = 1e-8
+"""The search ends where the slope falls below this; ITK's own limit is far above the slopes of mutual information."""
 LARGEST_TURN = 50.0
 LEAST_OVERLAP = 0.6
 FOREGROUND = 0.15
@@ -77,8 +80,8 @@ def register_to_prior(
 
     The two may differ in grid, contrast and field of view. Starts from the centres of mass, then climbs the mutual
     information (Mattes et al., IEEE TMI 22, 2003) in three resolutions; the same images give the same transform.
-    Raises NotAligned when the result turns by more than 50 degrees, loses the head, or leaves the two images telling less
-    of each other than `least_similarity`.
+    Raises NotAligned when the result turns by more than 50 degrees, loses the head, or leaves the two images telling
+    less of each other than `least_similarity`.
     """
     fixed, moving = (_working(one) for one in (image, prior))
     matrix = _search(_as_sitk(fixed), _as_sitk(moving))
@@ -131,13 +134,16 @@ def _search(fixed: sitk.Image, moving: sitk.Image) -> NDArray[np.float64]:
     start = sitk.CenteredTransformInitializer(
         fixed, moving, sitk.Euler3DTransform(), sitk.CenteredTransformInitializerFilter.MOMENTS
     )
+    # Sums in another order would give another transform on a re-run. ITK takes this number from the process alone.
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     method = sitk.ImageRegistrationMethod()
-    method.SetNumberOfThreads(1)  # sums in another order would give another transform on a re-run
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricSamplingStrategy(method.RANDOM)
     method.SetMetricSamplingPercentage(SAMPLED, SEED)
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(FIRST_STEP, LAST_STEP, STEPS)
+    method.SetOptimizerAsRegularStepGradientDescent(
+        FIRST_STEP, LAST_STEP, STEPS, relaxationFactor=SHORTER, gradientMagnitudeTolerance=FLAT
+    )
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel(SHRINK)
     method.SetSmoothingSigmasPerLevel(SMOOTH)
@@ -209,6 +215,6 @@ def _refuse_implausible(found: RigidTransform, least_similarity: float) -> None:
         )
     if found.similarity < least_similarity:
         raise NotAligned(
-            f"The two exams cannot be aligned: at the best match the images hardly resemble each other (normalised mutual "
-            f"information {found.similarity:.2f}, at least {least_similarity:.2f} is asked for). {advice}"
+            f"The two exams cannot be aligned: at the best match the images hardly resemble each other (normalised "
+            f"mutual information {found.similarity:.2f}, at least {least_similarity:.2f} is asked for). {advice}"
         )

@@ -103,12 +103,21 @@ def _signal(patient: Patient, scan: Scan, points: Tensor, tissues: Tensor, *, bo
     tissue = contrast.white * tissues[..., WHITE] + contrast.grey * tissues[..., GREY]
     if patient.lesion is not None and ml > 0:
         depth = border - patient.lesion.level(points, tissues)
-        tissue = _with_lesion(tissue, tissues, patient.lesion, points, depth, contrast, radius=radius_of(ml))
+        tissue = _with_lesion(
+            tissue, tissues, patient.lesion, points, depth=depth, contrast=contrast, radius=radius_of(ml)
+        )
     return tissue + contrast.fluid * tissues[..., FLUID] + _head(patient.brain, scan, tissues)
 
 
 def _with_lesion(
-    tissue: Tensor, tissues: Tensor, lesion: Lesion, points: Tensor, depth: Tensor, contrast: Contrast, *, radius: float
+    tissue: Tensor,
+    tissues: Tensor,
+    lesion: Lesion,
+    points: Tensor,
+    *,
+    depth: Tensor,
+    contrast: Contrast,
+    radius: float,
 ) -> Tensor:
     """Signal of white and grey matter where lesion replaces them. depth: mm below the lesion's outer border."""
     near = depth > -8 * EDGE

@@ -84,7 +84,7 @@ class Visit:
         """DerivationDescription: what the images are made from, and the truth (ST, 1024 characters)."""
         return (
             "Overread demonstration data, not a patient's. Drawn from the tissue maps of MNI152 2009a (nonlinear, "
-            "symmetric; BSD-3), bent to another head; skull, scalp, lesion and all acquisition parameters are invented. "
+            "symmetric; BSD-3), bent to another head; skull, scalp, lesion and acquisition parameters are invented. "
             f"The lesion (core, necrosis and oedema, out to where its change of signal has fallen to half) measures "
             f"{self.lesion_ml:.1f} ml."
         )
@@ -124,7 +124,7 @@ def write_visit(visit: Visit, maps: TissueMaps, out_dir: Path, progress: Progres
 
 
 def drawn(visit: Visit, maps: TissueMaps, contrast: Contrast) -> Acquired:
-    """The visit's scan in one contrast, with the true mask of the lesion. The head lies a little otherwise every time."""
+    """The visit's scan in one contrast, with the lesion's true mask. The head lies a little otherwise every time."""
     turned = pose(np.random.default_rng([HEAD_SEED, visit.number]), degrees=4, mm=5)
     scan = Scan(
         grid=axial_grid(in_plane=IN_PLANE, thickness=THICKNESS, field_of_view=FIELD_OF_VIEW),
