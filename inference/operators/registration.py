@@ -6,7 +6,7 @@ The search itself is SimpleITK's. Everything is in mm, LPS, whatever the two gri
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, cast
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - its own name in its own documentation
@@ -16,9 +16,9 @@ from pydantic import Field
 from scipy import ndimage
 
 from inference.errors import NotMeasurable
+from inference.operators.components import CUBIC_MM_PER_ML
 from inference.operators.grids import resample
 from inference.operators.loading import load_volume
-from inference.operators.measures import CUBIC_MM_PER_ML
 from inference.operators.registry import operator
 from inference.operators.units import Millimetres
 from inference.operators.values import Image, Mask, Measurement, PriorSeries
@@ -97,7 +97,8 @@ def align_prior(volume: OnPrior, transform: RigidTransform, reference: Volume) -
     Linear for images, nearest voxel for masks; 0 beyond the prior's field of view.
     """
     is_mask = np.issubdtype(volume.array.dtype, np.integer)
-    return reference.with_array(_at(volume, transform.matrix, reference, order=0 if is_mask else 1))
+    laid = _at(volume, transform.matrix, reference, order=0 if is_mask else 1)
+    return cast(OnPrior, reference.with_array(laid))
 
 
 @operator("volume-outside-prior", version="1")
@@ -114,7 +115,7 @@ def volume_outside_prior(mask: Mask, prior: Mask, *, margin: Millimetres = 3.0) 
 
 
 def _working(image: Image) -> Image:
-    coarse = resample(image, spacing=WORKING_SPACING)
+    coarse = resample(image, spacing=(WORKING_SPACING,) * 3)
     if np.ptp(coarse.array) == 0:
         raise NotAligned("The two exams cannot be aligned: one of the images is blank. Look at the series chosen.")
     return coarse
@@ -172,7 +173,7 @@ def _agreement(fixed: Image, moving: Image, matrix: NDArray[np.float64]) -> tupl
     head = fixed.array > FOREGROUND * np.percentile(fixed.array, 98)
     aligned = _at(moving, matrix, fixed, order=1, outside=np.nan)
     both = head & np.isfinite(aligned)
-    overlap = float(np.count_nonzero(both) / max(np.count_nonzero(head), 1))
+    overlap = np.count_nonzero(both) / max(int(np.count_nonzero(head)), 1)
     if not both.any():
         return 1.0, overlap
     joint = np.histogram2d(fixed.array[both], aligned[both], bins=BINS)[0]

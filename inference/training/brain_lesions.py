@@ -68,7 +68,10 @@ class Lesion:
         from_lobes = (points - self.centre)[:, None, :] - self.offsets
         outside = ((from_lobes / self.radii).norm(dim=-1) - 1) * self.radii.amin(dim=-1)
         union = -SMOOTHING * torch.logsumexp(-outside / SMOOTHING, dim=-1)
-        return union + self.amplitude * self.roughness.at(points)[:, 0] + self.grey_resistance * tissues[:, GREY]
+        level: Tensor = (
+            union + self.amplitude * self.roughness.at(points)[:, 0] + self.grey_resistance * tissues[:, GREY]
+        )
+        return level
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Frozen:
     """A TorchScript file under the interface that operators use."""
 
     def __init__(self, file: Path) -> None:
-        self._network = torch.jit.load(str(file))
+        self._network = torch.jit.load(str(file))  # type: ignore[no-untyped-call]
 
     def predict(self, _network: str, batch: Array) -> Array:
         with torch.inference_mode():
@@ -97,7 +97,8 @@ def main() -> None:
         found = segment(Image(read_nrrd(real)), model)
         print(json.dumps({"real": real.name, "dice": round(dice(found, wanted), 3)}), flush=True)
     brain = brains.colin27(arguments.colin / "ch2.nii.gz", arguments.colin / "ch2bet.nii.gz")
-    reached, false_ml = [], []
+    reached: list[float] = []
+    false_ml: list[float] = []
     for number in range(arguments.cases):
         seed = HELD_OUT_SEED + number
         healthy = number % 6 == 5

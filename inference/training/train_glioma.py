@@ -11,7 +11,7 @@ import argparse
 import copy
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +27,9 @@ from inference.training.glioma_cases import Case, draw, prepared
 PATCH = 64
 FIRST_CASES, MOST_CASES, PATCHES_A_CASE = 16, 96, 15
 """How many cases are drawn before the first step, are kept at once, and how many patches are seen for each new one."""
-ON_LESION = 0.7
+ON_LESION = 0.75
 """Part of the patches that are centred on a voxel of the lesion."""
-RATE, WARM_UP, DECAY = 3e-3, 30, 0.99
+WARM_UP, DECAY = 30, 0.99
 RARE = -4.0
 """Logit that the network starts from: nearly every voxel is free of lesion."""
 TRAINING_SEED = 20_000
@@ -37,17 +37,17 @@ TRAINING_SEED = 20_000
 
 def network() -> nn.Module:
     """A SegResNet of 0.44 million parameters: one channel in, one logit of lesion out, sizes divisible by 8."""
-    made = SegResNet(
+    made: nn.Module = SegResNet(
         spatial_dims=3, init_filters=8, in_channels=1, out_channels=1, blocks_down=(1, 1, 1, 1), blocks_up=(1, 1, 1)
     )
     nn.init.constant_(made.conv_final[-1].conv.bias, RARE)
     return made
 
 
-def cases(brain: Brain, *, first_seed: int) -> Iterator[Case]:
-    """Cases without end, each from a seed of its own."""
+def cases(anatomies: Sequence[Brain], *, first_seed: int) -> Iterator[Case]:
+    """Cases without end, each from a seed of its own, the anatomies in turn."""
     for seed in range(first_seed, first_seed + 10_000):
-        yield prepared(draw(brain, np.random.default_rng(seed), in_plane=2.0))
+        yield prepared(draw(anatomies[seed % len(anatomies)], np.random.default_rng(seed), in_plane=2.0))
 
 
 def patch(case: Case, random: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -69,15 +69,16 @@ def patch(case: Case, random: np.random.Generator) -> tuple[Tensor, Tensor]:
 class Fit:
     """Training in progress. `smoothed` is the running mean of the weights, which is what is kept."""
 
-    def __init__(self, brain: Brain, *, seed: int) -> None:
+    def __init__(self, anatomies: Sequence[Brain], *, seed: int, rate: float = 3e-3) -> None:
+        self.rate = rate
         torch.manual_seed(seed)
         self.model = network()
         self.smoothed = copy.deepcopy(self.model).eval()
         self.random = np.random.default_rng(seed)
-        self.drawn = cases(brain, first_seed=TRAINING_SEED * seed)
+        self.drawn = cases(anatomies, first_seed=TRAINING_SEED * seed)
         self.kept = [next(self.drawn) for _ in range(FIRST_CASES)]
         self.loss = DiceCELoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0)
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=RATE, weight_decay=1e-4)
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=1e-4)
         self.steps = 0
 
     def go_on_from(self, state: Path) -> None:
@@ -89,7 +90,7 @@ class Fit:
         """One step. spent: part of the budget that is used up, by which the rate falls. Returns the loss."""
         if self.steps % PATCHES_A_CASE == PATCHES_A_CASE - 1 and spent < 0.9:
             self.kept = [*self.kept, next(self.drawn)][-MOST_CASES:]
-        rate = RATE * min(1, (self.steps + 1) / WARM_UP) * (0.02 + 0.98 * (1 + np.cos(np.pi * min(spent, 1))) / 2)
+        rate = self.rate * min(1, (self.steps + 1) / WARM_UP) * (0.02 + 0.98 * (1 + np.cos(np.pi * min(spent, 1))) / 2)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         image, lesion = patch(self.kept[self.random.integers(len(self.kept))], self.random)
@@ -115,7 +116,7 @@ def freeze(model: nn.Module, file: Path) -> None:
     """Write the network as TorchScript."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with torch.inference_mode():
-        traced = torch.jit.trace(model.eval(), torch.zeros(1, 1, PATCH, PATCH, PATCH))
+        traced = torch.jit.trace(model.eval(), torch.zeros(1, 1, PATCH, PATCH, PATCH))  # type: ignore[no-untyped-call]
     torch.jit.save(torch.jit.freeze(traced), str(file))
 
 
@@ -125,7 +126,8 @@ def main() -> None:
     torch.set_num_threads(1)
     maps = (arguments.mni / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz" for kind in ("t1", "gm", "wm"))
     began = time.monotonic()
-    fit = Fit(brains.mni152(*maps).coarser(), seed=arguments.seed)
+    colin = brains.colin27(arguments.colin / "ch2.nii.gz", arguments.colin / "ch2bet.nii.gz")
+    fit = Fit([brains.mni152(*maps).coarser(), colin.coarser()], seed=arguments.seed, rate=arguments.rate)
     if arguments.start is not None:
         fit.go_on_from(arguments.start)
     losses: list[float] = []
@@ -146,9 +148,11 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--mni", type=Path, required=True, help="folder with MNI152's T1, gm and wm maps")
+    parser.add_argument("--colin", type=Path, required=True, help="folder with ch2.nii.gz and ch2bet.nii.gz")
     parser.add_argument("--steps", type=int, default=900, help="most steps")
     parser.add_argument("--seconds", type=float, default=1500, help="most seconds, the drawing of cases included")
     parser.add_argument("--seed", type=int, default=1, help="of weights, cases and patches")
+    parser.add_argument("--rate", type=float, default=3e-3, help="of learning, at its height")
     parser.add_argument("--start", type=Path, help="the .state of an earlier fit, to go on from")
     parser.add_argument("--out", type=Path, required=True, help="the TorchScript file to write")
     return parser.parse_args()

@@ -44,9 +44,9 @@ def scan_of(*, in_plane: float = 3.0, thickness: float = 5.0, turned: float = 0.
     return replace(made, grid=grid, pose=pose(np.random.default_rng(2), degrees=turned, mm=turned / 2), noise=0.02)
 
 
-def acquired(*, ml: float, seed: int = 5, **how: float) -> Acquired:
-    patient = new_patient(plain_brain(), np.random.default_rng(seed), lesion_ml=ml)
-    return acquire(patient, scan_of(**how), np.random.default_rng(seed), lesion_ml=ml)
+def acquired(*, ml: float, **how: float) -> Acquired:
+    patient = new_patient(plain_brain(), np.random.default_rng(5), lesion_ml=ml)
+    return acquire(patient, scan_of(**how), np.random.default_rng(5), lesion_ml=ml)
 
 
 @pytest.mark.parametrize(("ml", "how"), [(0.6, {"turned": 6.0}), (9.0, {"thickness": 6.0}), (40.0, {"in_plane": 4.0})])
@@ -102,7 +102,7 @@ def test_two_steps_of_training_move_the_weights_that_are_kept(monkeypatch: pytes
     monkeypatch.setattr(train_glioma, "FIRST_CASES", 1)
     monkeypatch.setattr(train_glioma, "PATCH", 16)
     monkeypatch.setattr(train_glioma, "WARM_UP", 1)
-    fit = train_glioma.Fit(plain_brain().coarser(), seed=1)
+    fit = train_glioma.Fit([plain_brain().coarser()], seed=1)
     before = [parameter.detach().clone() for parameter in fit.smoothed.parameters()]
     losses = [fit.step(spent=0.0) for _ in range(2)]
     assert np.isfinite(losses).all()
