@@ -15,8 +15,9 @@ from rich.console import Console
 from inference import artifacts, pipeline, registration
 from inference.errors import InferenceError
 from portal.demo import delivery, seed, supervisor, welcome
-from portal.demo.assets import AssetError, fetch
-from portal.demo.exams import DemonstrationExam, write_cast
+from portal.demo.assets import AssetError
+from portal.demo.cast import write_all
+from portal.demo.exams import DemonstrationExam
 from portal.demo.interrupts import Interrupts
 from portal.demo.preflight import Refused, Setup
 from portal.demo.send import SendError
@@ -32,7 +33,7 @@ def run(setup: Setup, stack: ExitStack, interrupts: Interrupts, console: Console
         with step(console, "Schema, study and users"):
             call_command("migrate", interactive=False, verbosity=0)
             seed.seed()
-        with step(console, "Model"):
+        with step(console, "Models"):
             _install_pipelines()
         with interrupts.deferred():
             processes = stack.enter_context(supervisor.running(setup.home))
@@ -54,7 +55,7 @@ def run(setup: Setup, stack: ExitStack, interrupts: Interrupts, console: Console
 
 def _install_pipelines() -> None:
     models_dir = Path(settings.OVERREAD_STORE) / "models"
-    for definition in pipeline.available():
+    for definition in pipeline.available(pipeline.SHIPPED):
         for pin in definition.models.values():
             artifacts.fetch(artifacts.manifest_of(pin.name, pin.version, models_dir), models_dir)
     registration.register_pipelines()
@@ -63,10 +64,9 @@ def _install_pipelines() -> None:
 def _exams(setup: Setup, console: Console) -> list[DemonstrationExam]:
     bars = Bars(console)
     with bars:
-        assets = fetch(setup.cache / "sources", bars)
-        exams = write_cast(assets, setup.cache / "exams", bars)
+        exams, notes = write_all(setup.cache / "sources", setup.cache / "exams", bars)
     console.print(f"  ok  {len(exams)} demonstration exams ({bars.seconds:.1f} s)")
-    for note in assets.notes:
+    for note in notes:
         console.print(f"      {note}", markup=False)
     return exams
 
