@@ -1,4 +1,4 @@
-"""The operators that pipelines are made of; importing this package registers all of them."""
+"""The operators that pipelines are made of; importing this package registers all of them, and those of packages."""
 
 from inference.operators import (
     baseline,
@@ -20,7 +20,6 @@ from inference.operators import (
     registration,
     suv,
 )
-from inference.operators.plugins import load
 
 __all__ = [
     "baseline",
@@ -43,4 +42,4 @@ __all__ = [
     "suv",
 ]
 
-load()
+packages.load()
