@@ -33,6 +33,7 @@ class Destination:
     ae_title: str
     pipeline: str
     description: str
+    priority: AETitle.Priority = AETitle.Priority.ROUTINE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +115,8 @@ STUDIES = (
 COMPARISON = Destination(
     ae_title="MINDGRAB",
     pipeline="brain-extraction-mindgrab",
-    description="A second model of the brain, to compare with the first; takes a minute an exam",
+    description="A second model of the brain, to compare with the first; takes a minute an exam, so it comes last",
+    priority=AETitle.Priority.BATCH,
 )
 
 
@@ -176,6 +178,7 @@ def _ae_title(destination: Destination) -> AETitle:
             "description": destination.description,
             "pipeline": destination.pipeline,
             "quiet_period_seconds": QUIET_SECONDS,
+            "priority": destination.priority,
         },
     )
     return ae_title

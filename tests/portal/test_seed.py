@@ -6,6 +6,7 @@ from django.core.checks import CheckMessage, run_checks
 from pytest_django import Settings
 
 from dicom_ingest.models import AETitle
+from inference import shipped
 from portal.access import Capability, holds
 from portal.demo.seed import PASSWORD, STUDIES, NotADemonstration, seed
 from portal.models import User
@@ -54,6 +55,12 @@ def test_what_comes_to_brain_runs_the_brain_pipeline_and_belongs_to_the_study() 
     ae_title = AETitle.objects.get(title="BRAIN")
     assert (ae_title.pipeline, ae_title.quiet_period_seconds) == ("brain-extraction", 5)
     assert Study.objects.get(slug="brain-volume").ae_title == ae_title
+
+
+@pytest.mark.usefixtures("demonstration")
+def test_every_ae_title_of_the_demonstration_names_a_pipeline_that_is_shipped() -> None:
+    seed()
+    assert set(AETitle.objects.values_list("pipeline", flat=True)) == set(shipped.names())
 
 
 @pytest.mark.usefixtures("demonstration")
