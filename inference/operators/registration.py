@@ -27,8 +27,11 @@ OnPrior = TypeVar("OnPrior", Image, Mask)
 
 WORKING_SPACING = 2.0
 """Both images are brought to voxels of this many mm before they are compared."""
-SHRINK, SMOOTH = (4, 2, 2), (6.0, 3.0, 1.0)
-"""From coarse to fine: the factor by which the working grid is thinned, and the Gaussian before that, in mm."""
+SHRINK, SMOOTH = (4, 2, 2, 2), (6.0, 3.0, 1.0, 1.0)
+"""From coarse to fine: the factor by which the working grid is thinned, and the Gaussian before that, in mm.
+
+The last level comes twice: begun again with long steps, the search leaves the place where it got stuck.
+"""
 BINS, SAMPLED, SEED = 32, 0.15, 1
 STEPS, FIRST_STEP, LAST_STEP, SHORTER = 150, 2.0, 1e-3, 0.8
 """Most steps of the search at each level; their length in mm, at first and when the search ends; and the factor by

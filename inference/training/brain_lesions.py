@@ -99,7 +99,8 @@ class Patient:
         away = points - self.lesion.centre
         distance = away.norm(dim=-1, keepdim=True)
         strength = PUSH * torch.exp(-((distance / (2.5 * radius)) ** 2)) * (distance / radius).clamp(max=1)
-        return radius * strength * away / distance.clamp(min=1e-3)
+        moved: Tensor = radius * strength * away / distance.clamp(min=1e-3)
+        return moved
 
 
 def radius_of(ml: float) -> float:

@@ -53,7 +53,7 @@ class Brain:
 def mni152(t1: Path, grey: Path, white: Path) -> Brain:
     """MNI152 from the three NIfTI files of nilearn's wheel. It is skull-stripped, so it has no scalp of its own."""
     image = _read(t1)
-    grey_part, white_part = (_read(file).array / np.float32(255) for file in (grey, white))
+    grey_part, white_part = (np.asarray(_read(file).array, dtype=np.float32) / 255 for file in (grey, white))
     inside = ndimage.binary_fill_holes(image.array > 0)
     fluid = np.clip(1 - grey_part - white_part, 0, 1) * inside
     return _brain("MNI152", image, (white_part, grey_part, fluid), inside, scalp=None)

@@ -1,7 +1,7 @@
 """Measures glioma-demo on what it was not trained on: `python -m inference.training.measure_glioma --help`.
 
-Held out: Colin27, another person's anatomy with a real scalp, and lesions from seeds of their own. Out of distribution:
-the two real contrast-enhanced T1 brains of pyradiomics 3.0.1 (`data/brain1_*.nrrd`, `brain2_*.nrrd`) with their masks.
+Held out: patients whose warp, lesion and scan come from seeds that training never used; the two anatomies that they are
+warped from are those of training. Out of distribution: the two real contrast-enhanced T1 brains of pyradiomics 3.0.1 (`data/brain1_*.nrrd`, `brain2_*.nrrd`) with their masks.
 """
 
 from __future__ import annotations
@@ -96,14 +96,16 @@ def main() -> None:
         wanted = read_nrrd(real.with_name(real.name.replace("_image", "_label"))).array.astype(np.uint8)
         found = segment(Image(read_nrrd(real)), model)
         print(json.dumps({"real": real.name, "dice": round(dice(found, wanted), 3)}), flush=True)
-    brain = brains.colin27(arguments.colin / "ch2.nii.gz", arguments.colin / "ch2bet.nii.gz")
+    maps = (arguments.mni / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz" for kind in ("t1", "gm", "wm"))
+    colin = brains.colin27(arguments.colin / "ch2.nii.gz", arguments.colin / "ch2bet.nii.gz")
+    anatomies = [brains.mni152(*maps), colin]
     reached: list[float] = []
     false_ml: list[float] = []
     for number in range(arguments.cases):
         seed = HELD_OUT_SEED + number
-        healthy = number % 6 == 5
+        healthy = number % 9 >= 7
         ml = 0.0 if healthy else log_uniform(np.random.default_rng([seed, 1]), SMALLEST, LARGEST)
-        acquired = held_out(brain, seed, lesion_ml=ml)
+        acquired = held_out(anatomies[number % 2], seed, lesion_ml=ml)
         began = time.perf_counter()
         found = segment(as_volume(acquired.image, acquired.grid), model)
         ml_found = float(found.sum()) * acquired.grid.voxel_ml
@@ -118,6 +120,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", type=Path, required=True, help="the TorchScript file")
+    parser.add_argument("--mni", type=Path, required=True, help="folder with MNI152's T1, gm and wm maps")
     parser.add_argument("--colin", type=Path, required=True, help="folder with ch2.nii.gz and ch2bet.nii.gz")
     parser.add_argument("--real", type=Path, nargs="*", default=[], help="pyradiomics' brain*_image.nrrd")
     parser.add_argument("--cases", type=int, default=24)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -31,5 +32,7 @@ def varied(contrast: Contrast, random: np.random.Generator, *, spread: float = 0
     """The contrast with every signal changed at random by a factor of standard deviation `spread`."""
     signals = [field.name for field in fields(contrast) if field.name != "name"]
     factors = np.exp(spread * np.clip(random.standard_normal(len(signals)), -2, 2))
-    changed = {name: float(getattr(contrast, name) * factor) for name, factor in zip(signals, factors, strict=True)}
+    changed: dict[str, Any] = {
+        name: float(getattr(contrast, name) * factor) for name, factor in zip(signals, factors, strict=True)
+    }
     return replace(contrast, **changed)

@@ -40,7 +40,9 @@ def network() -> nn.Module:
     made: nn.Module = SegResNet(
         spatial_dims=3, init_filters=8, in_channels=1, out_channels=1, blocks_down=(1, 1, 1, 1), blocks_up=(1, 1, 1)
     )
-    nn.init.constant_(made.conv_final[-1].conv.bias, RARE)
+    last = [one for one in made.modules() if isinstance(one, nn.Conv3d)][-1]
+    assert last.bias is not None
+    nn.init.constant_(last.bias, RARE)
     return made
 
 

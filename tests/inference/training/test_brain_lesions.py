@@ -44,14 +44,14 @@ def scan_of(*, in_plane: float = 3.0, thickness: float = 5.0, turned: float = 0.
     return replace(made, grid=grid, pose=pose(np.random.default_rng(2), degrees=turned, mm=turned / 2), noise=0.02)
 
 
-def acquired(*, ml: float, **how: float) -> Acquired:
+def acquired(*, ml: float, scan: Scan | None = None) -> Acquired:
     patient = new_patient(plain_brain(), np.random.default_rng(5), lesion_ml=ml)
-    return acquire(patient, scan_of(**how), np.random.default_rng(5), lesion_ml=ml)
+    return acquire(patient, scan or scan_of(), np.random.default_rng(5), lesion_ml=ml)
 
 
 @pytest.mark.parametrize(("ml", "how"), [(0.6, {"turned": 6.0}), (9.0, {"thickness": 6.0}), (40.0, {"in_plane": 4.0})])
 def test_the_mask_has_the_volume_that_was_asked_for(ml: float, how: dict[str, float]) -> None:
-    made = acquired(ml=ml, **how)
+    made = acquired(ml=ml, scan=scan_of(**how))
     assert made.lesion_ml == pytest.approx(ml, abs=made.grid.voxel_ml)
     assert set(np.unique(made.lesion)) == {0, 1}
 
@@ -75,7 +75,7 @@ def test_a_larger_lesion_holds_the_smaller_one() -> None:
 
 
 def test_a_lesion_is_bright_on_flair_within_the_brain() -> None:
-    made = acquired(ml=20.0, thickness=3.0)
+    made = acquired(ml=20.0, scan=scan_of(thickness=3.0))
     lesion, elsewhere = made.lesion > 0, (made.lesion == 0) & (made.image > 0.4)
     assert made.image[lesion].mean() > 1.2 * np.median(made.image[elsewhere])
     assert made.image[lesion].min() >= 0
@@ -89,7 +89,7 @@ def test_a_stripped_scan_shows_no_scalp() -> None:
 
 
 def test_the_network_sees_a_standardised_image_on_its_own_grid() -> None:
-    made = acquired(ml=15.0, in_plane=2.0)
+    made = acquired(ml=15.0, scan=scan_of(in_plane=2.0))
     case = prepared(made)
     inside = case.image[case.image != 0]
     assert float(inside.mean()) == pytest.approx(0, abs=1e-3)
