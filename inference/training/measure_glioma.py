@@ -1,7 +1,8 @@
 """Measures glioma-demo on what it was not trained on: `python -m inference.training.measure_glioma --help`.
 
-Held out: patients whose warp, lesion and scan come from seeds that training never used; the two anatomies that they are
-warped from are those of training. Out of distribution: the two real contrast-enhanced T1 brains of pyradiomics 3.0.1 (`data/brain1_*.nrrd`, `brain2_*.nrrd`) with their masks.
+Held out: patients whose warp, lesion and scan come from seeds that training never used; the two anatomies that they
+are warped from are those of training. Out of distribution: the two real contrast-enhanced T1 brains of pyradiomics
+3.0.1 (`data/brain1_*.nrrd`, `brain2_*.nrrd`) with their masks.
 """
 
 from __future__ import annotations
