@@ -53,9 +53,9 @@ class Brain:
 def mni152(t1: Path, grey: Path, white: Path) -> Brain:
     """MNI152 from the three NIfTI files of nilearn's wheel. It is skull-stripped, so it has no scalp of its own."""
     image = _read(t1)
-    grey_part, white_part = (np.asarray(_read(file).array, dtype=np.float32) / 255 for file in (grey, white))
+    grey_part, white_part = (_part(file) for file in (grey, white))
     inside = ndimage.binary_fill_holes(image.array > 0)
-    fluid = np.clip(1 - grey_part - white_part, 0, 1) * inside
+    fluid = np.asarray(np.clip(1 - grey_part - white_part, 0, 1) * inside, dtype=np.float32)
     return _brain("MNI152", image, (white_part, grey_part, fluid), inside, scalp=None)
 
 
@@ -79,6 +79,10 @@ def _tissue_signals(values: Array) -> tuple[float, float, float]:
         centres = np.array([values[nearest == kind].mean() for kind in range(3)])
     fluid, grey, white = (float(centre) for centre in centres)
     return fluid, grey, white
+
+
+def _part(file: Path) -> Array:
+    return np.asarray(_read(file).array / 255, dtype=np.float32)
 
 
 def _read(file: Path) -> hd.Volume:
