@@ -101,6 +101,7 @@ class Worklist:
     next_case: CaseLine | None
     troubles: tuple[Job, ...]
     undecided: tuple[RuleVerdict, ...]
+    undispatched: tuple[Route, ...]
     recent_results: tuple[Result, ...]
     oversees: bool
 
@@ -121,6 +122,7 @@ def worklist(user: User) -> Worklist:
         oversees=oversees,
         troubles=tuple(_troubles(visible)) if oversees else (),
         undecided=tuple(_undecided(visible)) if oversees else (),
+        undispatched=tuple(_undispatched(visible)) if oversees else (),
         recent_results=tuple(_recent_results(visible)) if oversees else (),
     )
 
@@ -302,6 +304,13 @@ def _troubles(visible: ExamQuerySet) -> QuerySet[Job]:
 def _undecided(visible: ExamQuerySet) -> QuerySet[RuleVerdict]:
     undecided = RuleVerdict.objects.needing_attention().filter(exam__in=visible)
     return undecided.select_related("exam", "version__rule").order_by("-judged_at")[:RECENT]
+
+
+def _undispatched(visible: ExamQuerySet) -> QuerySet[Route]:
+    """Exams that a pipeline should have been given and was not, but for those whose rules could not decide."""
+    undecided = RuleVerdict.objects.needing_attention().filter(exam=OuterRef("exam"))
+    stuck = Route.objects.filter(~Exists(undecided), exam__in=visible).exclude(dispatch_problem="")
+    return stuck.select_related("exam").order_by("-dispatched_at")[:RECENT]
 
 
 def _recent_results(visible: ExamQuerySet) -> QuerySet[Result]:

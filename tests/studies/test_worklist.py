@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now
 
-from dicom_ingest.models import AETitle, Exam
+from dicom_ingest.models import AETitle, Exam, Route
 from inference.models import Job
 from portal.access import Role
 from portal.models import User
@@ -54,6 +55,15 @@ def test_cases_come_in_the_order_in_which_they_need_the_reader(cast: Cast, make_
         (2, Standing.WITHOUT_RESULT),
         (1, Standing.JUDGED),
     ]
+
+
+def test_an_exam_that_no_pipeline_could_be_given_is_a_trouble(cast: Cast, make_case: MakeCase) -> None:
+    make_case()
+    case = make_case(None)
+    Route.objects.filter(exam=case.exam).update(dispatch_problem='There is no pipeline "brian".', dispatched_at=now())
+    (route,) = worklist(cast.coordinator).undispatched
+    assert route.exam == case.exam
+    assert worklist(cast.reader).undispatched == ()
 
 
 def test_a_superseded_result_has_to_be_judged_anew(cast: Cast, make_case: MakeCase, judge: Judge) -> None:
