@@ -27,7 +27,7 @@ from portal.demo.welcome import READY
 from tests.ports import free_port
 
 T = TypeVar("T")
-START_SECONDS = 420
+START_SECONDS = 600
 STOP_SECONDS = 60
 CACHE = Path(os.environ.get("OVERREAD_TEST_CACHE") or ROOT / ".cache" / "overread-tests")
 

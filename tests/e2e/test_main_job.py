@@ -13,7 +13,7 @@ from scipy import ndimage
 from tests.demonstration import Demonstration, another_exam, wait_for
 from tests.e2e.conftest import SIZES, OpenPage, Pixels, Size, log_in, pixels_of
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]  # the first test starts the demonstration
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]  # the first test starts the demonstration
 
 SEGMENT = np.array([242, 181, 68])  # the colour that the pipeline recommends for the brain, #f2b544
 OVERLAY_SECONDS = 120

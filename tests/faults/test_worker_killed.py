@@ -11,7 +11,7 @@ import pytest
 from portal.demo.exams import DemonstrationExam
 from tests.demonstration import Demonstration, another_exam, wait_for
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]  # the first test starts the demonstration
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]  # the first test starts the demonstration
 
 
 def kill_worker(demonstration: Demonstration) -> int:

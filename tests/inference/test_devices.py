@@ -13,6 +13,7 @@ import pytest
 from inference import devices
 from inference.children import Keeper
 from inference.devices import VISIBLE, NoDeviceLeft
+from tests.demonstration import wait_for
 from tests.faults.processes import portal_environment
 
 
@@ -101,5 +102,11 @@ def test_each_worker_sets_a_device_of_its_own_for_its_child(keepers: tuple[Keepe
 
 def _sees(keeper: Keeper) -> str:
     """The devices in the environment of a keeper's child."""
-    environ = Path(f"/proc/{keeper.child().process.pid}/environ").read_text()
-    return dict(entry.split("=", 1) for entry in environ.split("\0") if "=" in entry)[VISIBLE]
+    environ = Path(f"/proc/{keeper.child().process.pid}/environ")
+
+    def seen() -> list[str]:
+        entries = (entry.partition("=") for entry in environ.read_text().split("\0"))
+        return [value for name, _, value in entries if name == VISIBLE]
+
+    (devices,) = wait_for(seen, seconds=30, every=0.05)  # the process may not have begun its program yet
+    return devices
