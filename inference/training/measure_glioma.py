@@ -53,7 +53,8 @@ def segment(volume: hd.Volume, model: Frozen) -> NDArray[np.uint8]:
     standard = intensity.normalise_z_score(on_network_grid(volume))
     seen = networks.sliding_window_probability(standard, model=cast(LoadedModel, model), window=WINDOW)
     mask = masks.threshold(grids.resample_back(seen, volume), above=0.5)
-    return np.asarray(components.remove_small(mask, below=SMALLEST_PIECE_ML).array)
+    pieces = components.remove_small(mask, below=SMALLEST_PIECE_ML)
+    return np.asarray(components.fill_holes(pieces).array)
 
 
 def held_out(brain: Brain, seed: int, *, lesion_ml: float) -> Acquired:
