@@ -15,7 +15,7 @@ from tests.inference import real_ct
 pytestmark = pytest.mark.model
 
 NAME = "liver-transplant"
-ACCEPTED = {"right lobe": 0.90, "left lobe": 0.90, "vessels": 0.80}
+ACCEPTED = {"right lobe": 0.90, "left lobe": 0.90, "vessels": 0.85}
 """Least Dice. A vein is some voxels wide, and the model's card says how far its outlines can be trusted."""
 PARTS = {"right lobe": Structure.RIGHT_LOBE, "left lobe": Structure.LEFT_LOBE, "vessels": Structure.VESSELS}
 
