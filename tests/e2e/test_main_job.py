@@ -220,6 +220,7 @@ PAGES = {
     "study": ("coordinator", "/studies/brain-volume/"),
     "exam": ("coordinator", "/exams/{exam}/"),
     "jobs": ("coordinator", "/jobs/"),
+    "models": ("scientist", "/models/"),
     "job": ("coordinator", "/jobs/{job}/"),
     "reception": ("coordinator", "/reception/"),
     "rule": ("coordinator", "/rules/new/"),
