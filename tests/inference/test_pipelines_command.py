@@ -113,9 +113,16 @@ def test_run_writes_segmentation_and_results(with_models: None, tmp_path: Path) 
     assert results["models"][0]["digest"] == definition.models["deepbet"].sha256
     assert results["segmentation_series_instance_uid"] == segmentation.SeriesInstanceUID
     referenced = segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID
-    assert results["input_series_instance_uid"] == referenced
+    assert results["input_series_instance_uids"] == [referenced]
     assert segmentation.SeriesNumber == 1003
-    assert {"step", "operator", "operator_version", "seconds", "peak_bytes"} == results["timings"][0].keys()
+    assert results["timings"][0].keys() == {
+        "step",
+        "operator",
+        "operator_version",
+        "started",
+        "seconds",
+        "peak_bytes",
+    }
 
 
 def test_run_without_an_eligible_series_says_why_and_exits_with_2(tmp_path: Path) -> None:
