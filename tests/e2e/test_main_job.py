@@ -214,6 +214,54 @@ def test_pictures_of_the_result_page_for_people_to_look_at(
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+FOUND = {
+    "hip-fracture": ("DEMO-X1", "Fracture"),
+    "liver-transplant": ("DEMO-L1", "Future liver remnant"),
+    "glioma-followup": ("DEMO-G6", "Lesion volume"),
+}
+
+
+def result_of(demonstration: Demonstration, accession_number: str, pipeline: str) -> dict[str, Any]:
+    (exam,) = demonstration.api("exams/", accession_number=accession_number)["results"]
+    results = demonstration.api("results/", exam=exam["study_instance_uid"])["results"]
+    (only,) = [one for one in results if one["pipeline"] == pipeline]
+    found: dict[str, Any] = only
+    return found
+
+
+@pytest.mark.parametrize("pipeline", FOUND)
+def test_what_a_demonstration_model_found_is_drawn_in_the_viewer_and_called_what_it_is(
+    reader: Page, demonstration: Demonstration, pictures: Path, pipeline: str
+) -> None:
+    accession_number, said = FOUND[pipeline]
+    reader.goto(f"{demonstration.url}/results/{result_of(demonstration, accession_number, pipeline)['id']}/")
+    expect(reader.get_by_text("Demonstration model, not for clinical use").first).to_be_visible()
+    expect(reader.get_by_text(said).first).to_be_visible()
+    drawn = viewport(reader.frame_locator("iframe[data-viewer]"))
+    expect(drawn).to_be_visible(timeout=OVERLAY_SECONDS * 1000)
+    wait_for(lambda: in_colour(pixels_of(drawn)).sum() > 300, seconds=OVERLAY_SECONDS, every=1)
+    reader.screenshot(path=pictures / f"result-{pipeline}-1440.png")
+
+
+def in_colour(pixels: Pixels) -> npt.NDArray[np.bool_]:
+    """What no grey image has: an outline, or a box."""
+    return np.asarray(np.ptp(pixels, axis=2) > 90)
+
+
+def test_two_models_of_one_task_are_compared_where_their_results_are_shown(
+    reader: Page, demonstration: Demonstration
+) -> None:
+    page = f"{demonstration.url}/results/{result_of(demonstration, 'DEMO-B1', 'brain-extraction')['id']}/"
+    agreement = reader.get_by_text("Dice 0.9")
+
+    def is_shown() -> bool:
+        reader.goto(page)
+        return agreement.count() > 0
+
+    wait_for(is_shown, seconds=60, every=2)  # the scheduler has results compared a little after they are there
+    expect(agreement.first).to_contain_text("Brain extraction (MindGrab)")
+
+
 PAGES = {
     "my-work": ("reader2", "/"),
     "studies": ("coordinator", "/"),
