@@ -23,7 +23,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Condition, Event, Lock
-from types import TracebackType
 
 import numpy as np
 
@@ -49,7 +48,11 @@ class _Call:
 
 
 class _Rendezvous:
-    """Where calls wait for each other. The last to come, or the first to lose patience, carries out all that wait."""
+    """The model as the parties see it: calls wait here for each other.
+
+    The last to come, or the first to lose patience, carries out all that wait, calls of one network and one shape as
+    one batch. A batch that fails is tried again one call at a time, so that one party's fault is its own.
+    """
 
     def __init__(self, model: LoadedModel, parties: int, *, patience: float, largest: int) -> None:
         self._model = model
@@ -60,6 +63,7 @@ class _Rendezvous:
         self._changed = Condition()
 
     def predict(self, network: str, batch: Floats) -> Floats:
+        """As `inference.backends.LoadedModel.predict`, perhaps together with other parties' batches."""
         call = _Call(network, batch)
         with self._changed:
             self._waiting.append(call)
@@ -74,6 +78,7 @@ class _Rendezvous:
         return call.answer
 
     def leave(self) -> None:
+        """Have the other parties no longer wait for one of them."""
         with self._changed:
             self._parties -= 1
             self._changed.notify_all()
@@ -116,34 +121,12 @@ class _Rendezvous:
             call.end(answer)
 
 
-class Front:
-    """One party's stand-in for the model. Leave it (`with front:` or `leave`) as soon as the party's run has ended."""
-
-    def __init__(self, rendezvous: _Rendezvous) -> None:
-        self._rendezvous = rendezvous
-        self._is_here = True
-
-    def predict(self, network: str, batch: Floats) -> Floats:
-        """As `inference.backends.LoadedModel.predict`, perhaps together with other parties' batches."""
-        return self._rendezvous.predict(network, batch)
-
-    def leave(self) -> None:
-        """Have the other parties no longer wait for this one. Leaving twice is leaving once."""
-        if self._is_here:
-            self._is_here = False
-            self._rendezvous.leave()
-
-    def __enter__(self) -> Front:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.leave()
-
-
 class Gathering:
-    """Runs that begin together in one process, and the models that they share while they last."""
+    """Runs that begin together in one process, and the models that they share while they last.
+
+    patience: seconds that a call waits for the others. largest: samples in one forward pass; a call that alone brings
+    more is passed on as it is.
+    """
 
     def __init__(self, parties: int, *, patience: float = PATIENCE_SECONDS, largest: int = LARGEST) -> None:
         self._parties = parties
@@ -173,7 +156,7 @@ class Gathering:
             if id(model) not in self._meetings:
                 rendezvous = _Rendezvous(model, self._parties, patience=self._patience, largest=self._largest)
                 self._meetings[id(model)] = model, rendezvous  # the model is kept, so that its id stays its own
-            return Front(self._meetings[id(model)][1])
+            return self._meetings[id(model)][1]
 
 
 _gathering: ContextVar[Gathering | None] = ContextVar("gathering", default=None)
@@ -183,24 +166,6 @@ def shared(model: LoadedModel) -> LoadedModel:
     """`model` as the run of this thread is to use it: itself, or its stand-in where runs have gathered."""
     gathering = _gathering.get()
     return model if gathering is None else gathering.front(model)
-
-
-@contextmanager
-def batched(
-    model: LoadedModel, *, parties: int, patience: float = PATIENCE_SECONDS, largest: int = LARGEST
-) -> Iterator[tuple[Front, ...]]:
-    """As many fronts of `model` as there are parties, whose calls of one network and one shape run as one batch.
-
-    patience: seconds that a call waits for the others. largest: samples in one forward pass; a call that alone brings
-    more is passed on as it is. A batch that fails is tried again one call at a time, so one party's fault is its own.
-    """
-    rendezvous = _Rendezvous(model, parties, patience=patience, largest=largest)
-    fronts = tuple(Front(rendezvous) for _ in range(parties))
-    try:
-        yield fronts
-    finally:
-        for front in fronts:
-            front.leave()
 
 
 def _in_parts(calls: Sequence[_Call], largest: int) -> Iterator[list[_Call]]:

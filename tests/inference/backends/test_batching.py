@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,8 +10,8 @@ import numpy as np
 import pytest
 
 from inference import graph, pipeline
-from inference.backends import Floats
-from inference.backends.batching import Front, Gathering, batched, shared
+from inference.backends import Floats, LoadedModel
+from inference.backends.batching import Gathering, shared
 from inference.backends.torch_networks import TorchNetworks
 from inference.graph import Sources
 from tests.inference.backends.installed import install, torchscript
@@ -46,12 +44,26 @@ def side_by_side(*work: Callable[[], object]) -> list[object]:
         return [each.result(LONG) for each in [pool.submit(one) for one in work]]
 
 
+def asked(gathering: Gathering, model: LoadedModel, *asks: Callable[[LoadedModel], Floats]) -> list[object]:
+    """What each party is answered, or the fault that it met."""
+
+    def party(ask: Callable[[LoadedModel], Floats]) -> object:
+        with gathering.party():
+            try:
+                return ask(shared(model))
+            except BaseException as fault:  # noqa: BLE001 - what it is, is what is looked at
+                return fault
+
+    return side_by_side(*(lambda ask=ask: party(ask) for ask in asks))
+
+
+def once(batch: Floats, network: str = "net") -> Callable[[LoadedModel], Floats]:
+    return lambda model: model.predict(network, batch)
+
+
 def test_calls_of_one_shape_run_as_one_batch_and_each_gets_its_own_answer() -> None:
     model = Recording()
-    with batched(model, parties=3, patience=LONG) as fronts:
-        answers = side_by_side(
-            *(lambda n=n, front=front: front.predict("net", samples(n, count=n)) for n, front in enumerate(fronts, 1))
-        )
+    answers = asked(Gathering(3, patience=LONG), model, *(once(samples(n, count=n)) for n in (1, 2, 3)))
     assert [shape for _, shape in model.shapes] == [(6, 1, 3)]
     for n, answer in enumerate(answers, 1):
         np.testing.assert_array_equal(answer, samples(n + 1, count=n))
@@ -59,73 +71,42 @@ def test_calls_of_one_shape_run_as_one_batch_and_each_gets_its_own_answer() -> N
 
 def test_other_shapes_and_other_networks_run_by_themselves() -> None:
     model = Recording()
-    with batched(model, parties=4, patience=LONG) as (a, b, c, d):
-        side_by_side(
-            lambda: a.predict("net", samples(1)),
-            lambda: b.predict("net", samples(1)),
-            lambda: c.predict("net", samples(1, size=5)),
-            lambda: d.predict("other", samples(1)),
-        )
+    alike, larger, other = samples(1), samples(1, size=5), once(samples(1), "other")
+    asked(Gathering(4, patience=LONG), model, once(alike), once(alike), once(larger), other)
     assert sorted(model.shapes) == [("net", (1, 1, 5)), ("net", (2, 1, 3)), ("other", (1, 1, 3))]
 
 
-def test_a_batch_is_no_larger_than_the_largest() -> None:
+def test_a_batch_is_no_larger_than_the_largest_unless_one_call_alone_is() -> None:
     model = Recording()
-    with batched(model, parties=5, patience=LONG, largest=2) as fronts:
-        side_by_side(*(lambda front=front: front.predict("net", samples(1)) for front in fronts))
-    assert sorted(shape[0] for _, shape in model.shapes) == [1, 2, 2]
-    with batched(model, parties=1, largest=2) as (only,):
-        assert only.predict("net", samples(1, count=7)).shape == (7, 1, 3)
-
-
-def test_a_party_that_fails_before_its_call_holds_up_nobody() -> None:
-    def fail(front: Front) -> None:
-        with front:
-            raise ValueError("a damaged exam")
-
-    def work(front: Front) -> Floats:
-        with front:
-            return front.predict("net", samples(1))
-
-    with batched(Recording(), parties=2, patience=LONG) as (broken, whole), ThreadPoolExecutor(2) as pool:
-        began = time.monotonic()
-        waiting, failing = pool.submit(work, whole), pool.submit(fail, broken)
-        np.testing.assert_array_equal(waiting.result(LONG), samples(2))
-        with pytest.raises(ValueError, match="a damaged exam"):
-            failing.result(LONG)
-        assert time.monotonic() - began < LONG / 2
+    calls = [once(samples(1)) for _ in range(5)]
+    asked(Gathering(6, patience=LONG, largest=2), model, *calls, once(samples(1, count=7)))
+    assert sorted(shape[0] for _, shape in model.shapes) == [1, 2, 2, 7]
 
 
 def test_a_party_that_never_calls_costs_the_others_their_patience_and_no_more() -> None:
-    with batched(Recording(), parties=2, patience=0.05) as (busy, _silent):
-        np.testing.assert_array_equal(busy.predict("net", samples(1)), samples(2))
+    (answer,) = asked(Gathering(2, patience=0.05), Recording(), once(samples(1)))
+    np.testing.assert_array_equal(answer, samples(2))
 
 
 def test_runs_of_different_length_all_come_to_their_end() -> None:
     model = Recording()
-    done: list[int] = []
 
-    def run(front: Front, calls: int) -> None:
-        with front:
-            for _ in range(calls):
-                front.predict("net", samples(1))
-            done.append(calls)
+    def often(calls: int) -> Callable[[LoadedModel], Floats]:
+        return lambda shared_model: [shared_model.predict("net", samples(1)) for _ in range(calls)][-1]
 
-    with batched(model, parties=4, patience=LONG) as fronts:
-        side_by_side(*(lambda c=c, f=f: run(f, c) for c, f in zip((1, 5, 20, 50), fronts, strict=True)))
-    assert sorted(done) == [1, 5, 20, 50]
+    asked(Gathering(4, patience=LONG), model, *map(often, (1, 5, 20, 50)))
     assert sum(shape[0] for _, shape in model.shapes) == 76
     assert len(model.shapes) == 50, "as many passes as the longest run has calls"
 
 
 def test_a_batch_that_fails_is_tried_one_by_one_so_that_a_fault_is_its_own_partys() -> None:
     spoiled = Recording(refuses=lambda batch: bool(np.isnan(batch).any()))
-    with batched(spoiled, parties=3, patience=LONG) as (a, b, c), ThreadPoolExecutor(3) as pool:
-        calls = [pool.submit(front.predict, "net", samples(v)) for front, v in ((a, 1), (b, np.nan), (c, 3))]
-        np.testing.assert_array_equal(calls[0].result(LONG), samples(2))
-        np.testing.assert_array_equal(calls[2].result(LONG), samples(4))
-        with pytest.raises(MemoryError):
-            calls[1].result(LONG)
+    first, fault, third = asked(
+        Gathering(3, patience=LONG), spoiled, once(samples(1)), once(samples(np.nan)), once(samples(3))
+    )
+    np.testing.assert_array_equal(first, samples(2))
+    np.testing.assert_array_equal(third, samples(4))
+    assert isinstance(fault, MemoryError)
 
 
 def test_a_thread_that_is_stopped_as_it_works_for_others_does_not_leave_them_waiting() -> None:
@@ -133,21 +114,8 @@ def test_a_thread_that_is_stopped_as_it_works_for_others_does_not_leave_them_wai
         def predict(self, network: str, batch: Floats) -> Floats:
             raise KeyboardInterrupt
 
-    with batched(Stopping(), parties=2, patience=LONG) as fronts:
-        ended: list[type[BaseException]] = []
-
-        def work(front: Front) -> None:
-            try:
-                front.predict("net", samples(1))
-            except BaseException as fault:  # noqa: BLE001 - the kind of it is what is looked at
-                ended.append(type(fault))
-
-        threads = [threading.Thread(target=work, args=(front,)) for front in fronts]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(LONG)
-    assert sorted(kind.__name__ for kind in ended) == ["KeyboardInterrupt", "RuntimeError"]
+    ended = asked(Gathering(2, patience=LONG), Stopping(), once(samples(1)), once(samples(1)))
+    assert sorted(type(fault).__name__ for fault in ended) == ["KeyboardInterrupt", "RuntimeError"]
 
 
 def test_runs_that_gather_share_each_model_until_they_end() -> None:
@@ -213,11 +181,11 @@ def test_graphs_that_gather_ask_their_model_together(tmp_path: Path, monkeypatch
     verified = install(tmp_path, {"network.pt": torchscript(tmp_path)}, backend="torchscript")
     definition = pipeline.parse(DEFINITION.replace("DIGEST", verified.digest))
     sources = Sources(source(mr_series(np.ones((8, 8, 8), dtype=np.uint16))))
-    asked: list[int] = []
+    sizes: list[int] = []
     predict = TorchNetworks.predict
 
     def counted(self: TorchNetworks, network: str, batch: Floats) -> Floats:
-        asked.append(len(batch))
+        sizes.append(len(batch))
         return predict(self, network, batch)
 
     monkeypatch.setattr(TorchNetworks, "predict", counted)
@@ -229,4 +197,4 @@ def test_graphs_that_gather_ask_their_model_together(tmp_path: Path, monkeypatch
 
     together = side_by_side(run, run, run)
     assert together == [graph.execute(definition, sources, models_dir=tmp_path).measurements[0].value] * 3
-    assert asked == [3, 1], "three runs at once, then one alone"
+    assert sizes == [3, 1], "three runs at once, then one alone"
