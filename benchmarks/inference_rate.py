@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,13 +59,15 @@ def _receive_one(files: list[Path]) -> int:
     from dicom_ingest import indexer  # noqa: PLC0415 - after django.setup()
     from dicom_ingest.models import Exam  # noqa: PLC0415
 
-    study, series = generate_uid(), generate_uid()
+    study, series = generate_uid(), defaultdict[int, str](generate_uid)
     for file in files:
         image = pydicom.dcmread(file)
-        image.StudyInstanceUID, image.SeriesInstanceUID = study, f"{series}.{image.SeriesNumber}"[:64]
+        image.StudyInstanceUID, image.SeriesInstanceUID = study, series[image.SeriesNumber]
         image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
         image.save_as(scratch := file.with_suffix(".copy"))
-        indexer.receive_part10(scratch.read_bytes(), called_ae=AE_TITLE, calling_ae="BENCH")
+        outcome = indexer.receive_part10(scratch.read_bytes(), called_ae=AE_TITLE, calling_ae="BENCH")
+        if outcome.instance is None:
+            sys.exit(f"A copy of {file.name} was not filed: {outcome.quarantined}")
     return Exam.objects.count()
 
 

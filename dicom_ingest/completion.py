@@ -1,21 +1,17 @@
 """When an exam is complete on a route: nothing more of it arrived there for the quiet period of the called AE title."""
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.utils.timezone import now
-from kombu.exceptions import OperationalError
 
 from dicom_ingest import spool, store
 from dicom_ingest.metadata import write_metadata
 from dicom_ingest.models import DEFAULT_QUIET_SECONDS, AETitle, Exam, Route, Series
-
-logger = logging.getLogger(__name__)
+from portal import tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +73,7 @@ def _complete_if_quiet(route: Route, *, at: datetime, horizon: datetime, seconds
 
 def _wake_who_waits() -> None:
     """Start what higher apps do with complete exams. Without a broker nothing is lost: their next tick does it."""
-    try:
-        for task in settings.OVERREAD_ON_COMPLETION:
-            current_app.send_task(task, queue="ingest", expires=60, retry=False)
-    except OperationalError as fault:
-        logger.warning("The broker cannot be reached (%s); complete exams wait for the scheduler.", fault)
+    tasks.hint(*settings.OVERREAD_ON_COMPLETION, queue="ingest")
 
 
 def _locked_series(exam: Exam) -> list[Series]:

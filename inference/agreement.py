@@ -19,13 +19,15 @@ from django.core.cache import cache
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from pydicom.errors import InvalidDicomError
 
-from inference import orders
+from inference import orders, overlap
 from inference.models import Agreement, PipelineVersion, Result
+from inference.operators.components import CUBIC_MM_PER_ML
 from inference.writers.masks import Bits, read_masks
 
 logger = logging.getLogger(__name__)
 
-MM3_PER_ML = 1000.0
+AGREED = 1.0
+"""The Dice coefficient of two empty masks: they agree that nothing is there."""
 LEFT_ALONE_SECONDS = 3600
 """A result whose files cannot be compared is not tried again for so long."""
 
@@ -110,12 +112,6 @@ def shared_structures(first: PipelineVersion, second: PipelineVersion) -> list[S
     return sorted(shared, key=lambda one: one.name)
 
 
-def dice(first: Bits, second: Bits) -> float:
-    """2 |A and B| / (|A| + |B|); 1 where both are empty, since they agree that nothing is there (Dice 1945)."""
-    total = int(np.count_nonzero(first)) + int(np.count_nonzero(second))
-    return 2 * int(np.count_nonzero(first & second)) / total if total else 1.0
-
-
 def _write(
     first: Result, second: Result, structure: SharedStructure, ours: _Segmented, theirs: _Segmented
 ) -> Agreement:
@@ -123,7 +119,7 @@ def _write(
     if one.shape != other.shape:
         raise NotComparable(f"{structure.name} has {one.shape} voxels in one and {other.shape} in the other.")
     values = {
-        "dice": dice(one, other),
+        "dice": AGREED if (found := overlap.dice(one, other)) is None else found,
         "first_ml": float(np.count_nonzero(one) * ours.voxel_ml),
         "second_ml": float(np.count_nonzero(other) * theirs.voxel_ml),
     }
@@ -180,7 +176,7 @@ def _read(result: Result) -> _Segmented:
         raise NotComparable(f"Its segmentation cannot be read: {fault}") from fault
     if geometry is None:
         raise NotComparable("The frames of its segmentation form no volume.")
-    return _Segmented(masks, geometry.voxel_volume / MM3_PER_ML)
+    return _Segmented(masks, geometry.voxel_volume / CUBIC_MM_PER_ML)
 
 
 def _segmentation_files(result: Result) -> Iterator[Path]:

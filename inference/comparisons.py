@@ -5,22 +5,14 @@ The database says what waits for it; the message after each job only makes it so
 
 from __future__ import annotations
 
-import logging
-
-from celery import current_app
-from kombu.exceptions import OperationalError
-
-logger = logging.getLogger(__name__)
+from portal import tasks
 
 WORK = "inference.tasks.compare_results"
 
 
 def hint() -> None:
     """Have a worker look at once; without a broker the next tick of the scheduler does."""
-    try:
-        current_app.send_task(WORK, queue="reports", expires=60, retry=False)
-    except OperationalError as fault:
-        logger.warning("The broker cannot be reached (%s); results are compared later.", fault)
+    tasks.hint(WORK, queue="reports")
 
 
 def compare_waiting() -> int:

@@ -12,16 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Min
 from django.db.models.functions import Coalesce, Greatest
 from django.utils.timezone import now
-from kombu.exceptions import OperationalError
 
 from dicom_ingest.models import AETitle
 from inference.models import Job, JobQuerySet, PipelineLimits, Result
+from portal import tasks
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +48,7 @@ class LeaseLost(Exception):
 
 def hint() -> None:
     """Wake a worker. Without a broker nothing is lost: the next sweep hints again."""
-    try:
-        current_app.send_task(WORK, queue="gpu", expires=60, retry=False)
-    except OperationalError as fault:
-        logger.warning("The broker cannot be reached (%s); the sweeper will wake a worker later.", fault)
+    tasks.hint(WORK, queue="gpu")
 
 
 def claim_next() -> Job | None:

@@ -6,6 +6,7 @@ under `InferenceError` is a fault of the installation, of a pipeline's definitio
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,6 +152,20 @@ class ScaffoldRefused(InferenceError):
 
 class OperatorContractBroken(InferenceError):
     """An operator was given or gave something that its definition rules out."""
+
+
+def sentence_of(fault: BaseException) -> str:
+    """Why a job ends, to be shown on it: the fault's own sentence, or what it means."""
+    if isinstance(fault, InferenceError):
+        return str(fault)
+    if isinstance(fault, OSError) and fault.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "The store's disk is full: the result could not be kept, and nothing of it was. Make room on it."
+    return f"{type(fault).__name__}: {fault}. This is a fault of the portal, not of the exam."
+
+
+def is_permanent(fault: BaseException) -> bool:
+    """Whether the next attempt must fail in the same way; what nobody foresaw may pass."""
+    return isinstance(fault, InferenceError) and fault.is_permanent
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from inference import engine, scratch
 from inference.children import keeper
 from inference.devices import NoDeviceLeft
+from inference.errors import sentence_of
 from inference.models import Job
-from inference.supervision import Supervision, sentence
+from inference.supervision import Supervision
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def run(*jobs: Job) -> None:
             try:
                 folders.append((job, stack.enter_context(scratch.folder(job))))
             except OSError as fault:
-                engine.give_back(job, sentence(fault))
+                engine.give_back(job, sentence_of(fault))
         if folders:
             Supervision.of(folders, keeper).until_ended()
 

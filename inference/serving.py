@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import gc
 import logging
 import os
@@ -17,7 +16,7 @@ from multiprocessing.connection import Connection
 
 from inference import protocol
 from inference.backends.batching import Gathering
-from inference.errors import InferenceError, RanTooLong
+from inference.errors import InferenceError, RanTooLong, is_permanent, sentence_of
 from inference.execution import WorkOrder, carry_out
 from inference.protocol import Failed, Finished, Orders, Ready, StepEnded, Stop
 from inference.timing import OperatorTiming
@@ -96,16 +95,9 @@ class _Service:
 
 
 def _failure(order: WorkOrder, fault: BaseException) -> Failed:
-    if isinstance(fault, InferenceError):
-        return Failed(run=order.run, reason=str(fault), is_permanent=fault.is_permanent)
-    log.error("The run failed.", exc_info=fault)
-    if isinstance(fault, OSError) and fault.errno in {errno.ENOSPC, errno.EDQUOT}:
-        reason = (
-            "The store's disk is full: the result's files could not be written, and none was kept. Make room on it."
-        )
-    else:
-        reason = f"{type(fault).__name__}: {fault}. This is a fault of the portal, not of the exam."
-    return Failed(run=order.run, reason=reason, is_permanent=False)
+    if not isinstance(fault, InferenceError):
+        log.error("The run failed.", exc_info=fault)
+    return Failed(run=order.run, reason=sentence_of(fault), is_permanent=is_permanent(fault))
 
 
 def _import_framework() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 import traceback
@@ -17,7 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 from inference import engine, orders, results
 from inference.children import Child, ChildDied, Keeper
 from inference.engine import LeaseLost, Trace
-from inference.errors import InferenceError
+from inference.errors import is_permanent, sentence_of
 from inference.execution import WorkOrder
 from inference.limits import BYTES_PER_MIB, Limits, limits_of
 from inference.models import Job, OperatorRun
@@ -170,7 +169,7 @@ class Supervision:
             raise
         except Exception as fault:  # noqa: BLE001 - a full disk or a defect: neither may leave the job running
             _log(f"What job {run.id} made could not be stored", fault)
-            self._leave(run, sentence(fault), is_final=False)
+            self._leave(run, sentence_of(fault), is_final=False)
 
     def _act(self, run: _Run, message: Message) -> None:
         match message:
@@ -230,7 +229,7 @@ class Supervision:
             raise
         except Exception as fault:  # noqa: BLE001 - a definition that this release cannot read, for one
             _log(f"Job {run.id} could not begin", fault)
-            self._leave(run, sentence(fault), is_final=isinstance(fault, InferenceError) and fault.is_permanent)
+            self._leave(run, sentence_of(fault), is_final=is_permanent(fault))
             return None
 
     def _leave(self, run: _Run, reason: str, *, is_final: bool) -> None:
@@ -273,12 +272,3 @@ def _log(what: str, fault: Exception) -> None:
     """Log where it happened, but not the fault's own words: they may quote a patient. The job keeps them."""
     where = "".join(traceback.format_tb(fault.__traceback__))
     logger.error("%s: %s at\n%s", what, type(fault).__name__, where)
-
-
-def sentence(fault: Exception) -> str:
-    """Why a job ends, to be shown on it: the fault's own sentence, or what it means."""
-    if isinstance(fault, InferenceError):
-        return str(fault)
-    if isinstance(fault, OSError) and fault.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return "The store's disk is full: the result could not be stored, and nothing of it was kept. Make room on it."
-    return f"{type(fault).__name__}: {fault}. This is a fault of the portal, not of the exam."

@@ -1,9 +1,16 @@
-"""The one way to declare background work."""
+"""The one way to declare background work, and the one way to have it done soon."""
 
+import logging
 from collections.abc import Callable
 from typing import Literal, ParamSpec, TypeVar
 
-from celery import Task, shared_task  # noqa: TID251 - the one place that may
+from celery import Task, current_app, shared_task  # noqa: TID251 - the one place that may
+from kombu.exceptions import OperationalError
+
+logger = logging.getLogger(__name__)
+
+HINT_SECONDS = 60
+"""A hint that nobody took for so long is dropped; the scheduler's next one takes its place."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,3 +35,15 @@ def job_task(*, queue: Queue, seconds: int = 60) -> Callable[[Callable[P, R]], "
         return task
 
     return declare
+
+
+def hint(*works: str, queue: Queue) -> None:
+    """Have a worker of `queue` do the named tasks soon.
+
+    The database says what there is to do, so without a broker nothing is lost: the scheduler has it found again.
+    """
+    try:
+        for work in works:
+            current_app.send_task(work, queue=queue, expires=HINT_SECONDS, retry=False)
+    except OperationalError as fault:
+        logger.warning("The broker cannot be reached (%s); the scheduler will wake a worker later.", fault)

@@ -13,15 +13,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from celery import current_app
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Q
 from django.utils.timezone import now
-from kombu.exceptions import OperationalError
 
 from dicom_ingest.pacs.errors import PacsError, Refused
 from dicom_ingest.pacs.models import Remote, Retrieval, Sending, Transfer
+from portal import tasks
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +39,7 @@ class TransferTaken(Exception):
 
 def hint() -> None:
     """Wake a worker. Without a broker nothing is lost: the next sweep hints again."""
-    try:
-        current_app.send_task(WORK, queue="transfers", expires=60, retry=False)
-    except OperationalError as fault:
-        logger.warning("The broker cannot be reached (%s); the sweeper will wake a worker later.", type(fault).__name__)
+    tasks.hint(WORK, queue="transfers")
 
 
 def sweep() -> int:

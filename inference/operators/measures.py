@@ -11,6 +11,7 @@ from highdicom import Volume
 from numpy.typing import NDArray
 from pydantic import Field
 
+from inference import overlap
 from inference.errors import EmptyMask, NotMeasurable, OperatorContractBroken
 from inference.operators.components import CUBIC_MM_PER_ML
 from inference.operators.extents import box_of
@@ -93,11 +94,10 @@ def dice(mask: Mask, other: Mask) -> Measurement:
     Raises NotMeasurable when both are empty, OperatorContractBroken when they lie on different grids.
     """
     _check_one_grid("dice", mask, other)
-    first, second = mask.array > 0, other.array > 0
-    total = int(np.count_nonzero(first)) + int(np.count_nonzero(second))
-    if total == 0:
+    agreement = overlap.dice(mask.array, other.array)
+    if agreement is None:
         raise NotMeasurable("Their agreement cannot be given, because both masks are empty.")
-    return Measurement(2 * int(np.count_nonzero(first & second)) / total, "1")
+    return Measurement(agreement, "1")
 
 
 @operator("ratio-percent", version="1")

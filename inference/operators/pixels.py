@@ -14,6 +14,7 @@ from pydicom.pixels.processing import apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from inference.decoding import UNDECODABLE
 from inference.errors import UnreadableImage
 from inference.operators import parallel
 from inference.operators.planes import Plane
@@ -21,8 +22,6 @@ from inference.operators.planes import Plane
 Floats = NDArray[np.float32]
 
 _PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
-# What pydicom and its decoders raise for pixels that are truncated, contradictory or in a codec that is not here.
-_UNREADABLE = (AttributeError, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, TypeError, ValueError)
 
 
 def real_values(planes: Sequence[Plane], label: str) -> Floats:
@@ -48,7 +47,7 @@ def _stored(plane: Plane, label: str) -> NDArray[np.integer] | None:
     """The plane's pixels as they lie in the file, or None where they need decoding."""
     try:
         return _plain(plane)
-    except _UNREADABLE as fault:
+    except UNDECODABLE as fault:
         raise _unreadable(plane, label, fault) from fault
 
 
@@ -87,7 +86,7 @@ def _decoded(plane: Plane, label: str) -> Floats:
             return apply_modality_lut(plane.instance.pixel_array, plane.instance).astype(np.float32)
         made = np.empty(plane.size, dtype=np.float32)
         _rescale(pixel_array(plane.instance, index=plane.frame), plane.slope, plane.intercept, made)
-    except _UNREADABLE as fault:
+    except UNDECODABLE as fault:
         raise _unreadable(plane, label, fault) from fault
     return made
 

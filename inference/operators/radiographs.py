@@ -17,14 +17,13 @@ from pydicom.pixels.processing import apply_modality_lut, apply_voi
 
 from dicom_ingest.conditions import Unanswered, check, describe, holds
 from dicom_ingest.headers import series_header_of_dataset
+from inference.decoding import UNDECODABLE
 from inference.errors import NoFittingView, NotARadiograph, UnreadableImage
 from inference.operators.registry import operator
 from inference.operators.values import Radiograph, Radiographs, SourceSeries
 
 MODALITIES = ("CR", "DX", "MG")
 GREY = ("MONOCHROME1", "MONOCHROME2")
-# What pydicom and its decoders raise for pixels that are truncated, contradictory or in a codec that is not here.
-_UNREADABLE = (AttributeError, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, ValueError)
 
 
 def _of_instance(expression: str) -> str:
@@ -114,7 +113,7 @@ def _shown(instance: Dataset) -> NDArray[np.float32]:
         stored = instance.pixel_array
         values = apply_modality_lut(stored, instance).astype(np.float32)
         shown = _of_interest(values, instance)
-    except _UNREADABLE as fault:
+    except UNDECODABLE as fault:
         raise UnreadableImage(
             f"{_label(instance)}: its pixels cannot be read: {fault}. Send the image again, uncompressed if it was "
             "compressed."

@@ -42,4 +42,3 @@ Percent = Annotated[float, Field(allow_inf_nan=False), _in("%", "25 %")]
 Hounsfield = Annotated[float, Field(allow_inf_nan=False), _in("HU", "-160 HU")]
 Spacing = Annotated[tuple[float, float, float], BeforeValidator(_spacing)]
 """Along the three array axes: a definition gives one for all or a list of three."""
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False), _in("s", "30 s")]

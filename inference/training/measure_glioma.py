@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from inference.backends import LoadedModel
 from inference.operators import components, grids, intensity, masks, networks
 from inference.operators.values import Image
+from inference.overlap import dice
 from inference.training import brains
 from inference.training.brain_lesions import new_patient
 from inference.training.brains import Brain
@@ -64,12 +65,6 @@ def held_out(brain: Brain, seed: int, *, lesion_ml: float) -> Acquired:
     return acquire(patient, new_scan(random, in_plane=IN_PLANE, contrast=FLAIR), random, lesion_ml=lesion_ml)
 
 
-def dice(found: NDArray[np.uint8], wanted: NDArray[np.uint8]) -> float:
-    """Dice's coefficient of two masks; 1 for two empty ones."""
-    total = int(found.sum()) + int(wanted.sum())
-    return 2 * int((found & wanted).sum()) / total if total else 1.0
-
-
 def read_nrrd(file: Path) -> hd.Volume:
     """A three-dimensional NRRD file of 16 or 32 bits, little endian, raw or gzipped, in LPS, as pyradiomics' are."""
     head, data = file.read_bytes().split(b"\n\n", 1)
@@ -97,7 +92,7 @@ def main() -> None:
     for real in arguments.real:
         wanted = read_nrrd(real.with_name(real.name.replace("_image", "_label"))).array.astype(np.uint8)
         found = segment(Image(read_nrrd(real)), model)
-        print(json.dumps({"real": real.name, "dice": round(dice(found, wanted), 3)}), flush=True)
+        print(json.dumps({"real": real.name, "dice": round(dice(found, wanted) or 0.0, 3)}), flush=True)
     maps = (arguments.mni / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz" for kind in ("t1", "gm", "wm"))
     colin = brains.colin27(arguments.colin / "ch2.nii.gz", arguments.colin / "ch2bet.nii.gz")
     anatomies = [brains.mni152(*maps), colin]
@@ -112,7 +107,7 @@ def main() -> None:
         found = segment(as_volume(acquired.image, acquired.grid), model)
         ml_found = float(found.sum()) * acquired.grid.voxel_ml
         took = round(time.perf_counter() - began, 1)
-        (false_ml if healthy else reached).append(ml_found if healthy else dice(found, acquired.lesion))
+        (false_ml if healthy else reached).append(ml_found if healthy else dice(found, acquired.lesion) or 0.0)
         line = {"seed": seed, "ml": round(ml, 2), "found_ml": round(ml_found, 2), "seconds": took}
         print(json.dumps(line | {"dice": None if healthy else round(reached[-1], 3)}), flush=True)
     summary = {"n": len(reached), "mean": float(np.mean(reached)), "median": float(np.median(reached))}

@@ -25,7 +25,6 @@ class Contrast:
 
 FLAIR = Contrast("FLAIR", white=0.62, grey=0.78, fluid=0.12, fat=0.80, skin=0.55, core=1.18, oedema=1.05, rim=1.22)
 T1 = Contrast("T1", white=1.00, grey=0.76, fluid=0.30, fat=1.40, skin=0.70, core=0.58, oedema=0.70, rim=0.60)
-T1_ENHANCED = replace(T1, name="T1 post-contrast", skin=0.90, core=0.85, oedema=0.70, rim=1.35)
 
 
 def varied(contrast: Contrast, random: np.random.Generator, *, spread: float = 0.07) -> Contrast:

@@ -8,14 +8,12 @@ import highdicom as hd
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.decoding import UNDECODABLE
 from inference.errors import UnreadableImage
 from inference.writers.planes import Plane
 
 DARKEST, BRIGHTEST = 0.005, 0.995
 """Quantiles that become black and white where the image says nothing of how to show it."""
-
-# What highdicom, pydicom and its decoders raise for pixels that are truncated or in a codec that is not here.
-_UNREADABLE = (AttributeError, EOFError, KeyError, NotImplementedError, OSError, ValueError)
 
 Grey = NDArray[np.uint8]
 
@@ -28,7 +26,7 @@ def grey_levels(plane: Plane) -> Grey:
     try:
         image = hd.Image.from_dataset(plane.instance, copy=True)
         values, is_windowed = _values(image, plane.frame or 1)
-    except _UNREADABLE as fault:
+    except UNDECODABLE as fault:
         raise UnreadableImage(
             f"The pixels of instance {plane.instance.SOPInstanceUID} cannot be shown: {fault}. Send it again."
         ) from fault

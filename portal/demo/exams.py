@@ -21,7 +21,7 @@ from pydicom.dataset import Dataset
 from scipy.ndimage import affine_transform
 
 from portal.demo import mr_series
-from portal.demo.assets import COLIN27, MNI152, Assets, Progress, Volume, fetch
+from portal.demo.assets import COLIN27, MNI152, Assets, Progress, Volume
 from portal.demo.mr_series import STORED_MAXIMUM, Plane, Protocol
 
 SOURCE_MAXIMUM = 255  # both volumes are 8-bit
@@ -189,17 +189,11 @@ class DemonstrationExam:
     expected_volume_fraction: float = 1.0
 
 
-def write_demonstration_exams(cache_dir: Path, out_dir: Path, progress: Progress) -> list[DemonstrationExam]:
+def write_cast(assets: Assets, out_dir: Path, progress: Progress) -> list[DemonstrationExam]:
     """Make the cast's exams under `out_dir`, one folder each; those already there are kept.
 
-    The sources are fetched into `cache_dir`; the exam of a source that is not to be had is left out.
-    Raises AssetError when MNI152 cannot be had.
+    The exam of a source that is not among `assets` is left out.
     """
-    return write_cast(fetch(cache_dir, progress), out_dir, progress)
-
-
-def write_cast(assets: Assets, out_dir: Path, progress: Progress) -> list[DemonstrationExam]:
-    """Make the exams whose source is among `assets`: as `write_demonstration_exams`, which also fetches."""
     sources = {MNI152: assets.mni152, COLIN27: assets.colin27}
     made = [(recipe, path) for recipe in CAST if (path := sources[recipe.source]) is not None]
     return [write_exam(recipe, path, out_dir, progress) for recipe, path in made]

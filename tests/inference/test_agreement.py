@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from django.core.cache import cache
 from pydicom import Dataset
 
 from dicom_ingest.models import Series
 from inference import agreement, comparisons
-from inference.agreement import dice, shared_structures
+from inference.agreement import shared_structures
 from inference.models import Agreement, Job, Result
 from tests.inference.stored import LIVER, SPLEEN, Box, pipeline_of, received_series, stored, version_of
 
@@ -100,10 +99,3 @@ def test_structures_are_shared_by_their_code_and_where_that_is_not_one_by_their_
     assert (one.name, one.first, one.second) == ("Liver", "Liver", "Liver, whole")
     assert shared_structures(organs, lobes) == []
     assert [one.name for one in shared_structures(lobes, halves)] == ["Left lobe"]
-
-
-def test_dice_of_nothing_and_nothing_is_one() -> None:
-    nothing, all_of_it = np.zeros((2, 2, 2), dtype=np.bool_), np.ones((2, 2, 2), dtype=np.bool_)
-    assert dice(nothing, nothing) == 1.0
-    assert dice(nothing, all_of_it) == 0.0
-    assert dice(all_of_it, all_of_it) == 1.0

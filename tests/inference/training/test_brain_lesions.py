@@ -14,7 +14,6 @@ from inference.training.brain_lesions import new_patient
 from inference.training.brains import Brain
 from inference.training.fields import Sampled
 from inference.training.glioma_cases import SPACING, as_volume, axial_grid, draw, new_scan, pose, prepared
-from inference.training.measure_glioma import dice
 from inference.training.mr_acquisition import Acquired, Scan, acquire, stripped
 from inference.training.mr_contrasts import FLAIR
 
@@ -107,10 +106,3 @@ def test_two_steps_of_training_move_the_weights_that_are_kept(monkeypatch: pytes
     losses = [fit.step(spent=0.0) for _ in range(2)]
     assert np.isfinite(losses).all()
     assert any(not torch.equal(old, new) for old, new in zip(before, fit.smoothed.parameters(), strict=True))
-
-
-def test_dice_of_nothing_found_where_nothing_is_counts_as_right() -> None:
-    nothing, some = np.zeros((2, 2), dtype=np.uint8), np.ones((2, 2), dtype=np.uint8)
-    assert dice(nothing, nothing) == 1.0
-    assert dice(nothing, some) == 0.0
-    assert dice(some, some) == 1.0
