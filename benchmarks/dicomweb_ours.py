@@ -11,12 +11,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 
 from portal.demo import engines
 from tests.ports import free_port
+
+if TYPE_CHECKING:
+    from feedback.models import Form
+    from studies.models import Study
 
 ROOT = Path(__file__).resolve().parent.parent
 AE_TITLE = "BENCH"
@@ -73,23 +77,32 @@ def _people() -> tuple[Any, str, str, list[int]]:
     """A reader who is a member of two studies, and a third study whose exams the reader does not see."""
     from rest_framework.authtoken.models import Token  # noqa: PLC0415
 
-    from dicom_ingest.models import AETitle  # noqa: PLC0415
     from feedback.forms import quality_form  # noqa: PLC0415
     from portal.access import Role  # noqa: PLC0415
     from portal.models import User  # noqa: PLC0415
-    from studies.models import Membership, Study  # noqa: PLC0415
+    from studies.models import Membership  # noqa: PLC0415
 
     password = secrets.token_urlsafe()
     user = User.objects.create_user("bench", password=password)
     form, studies = quality_form(), []
     for title in (AE_TITLE, f"{AE_TITLE}2"):
-        ae_title = AETitle.objects.create(title=title, quiet_period_seconds=1)
-        study = Study.objects.create(
-            slug=title.lower(), title=title, question="How fast?", ae_title=ae_title, form=form
-        )
+        study = _study(title, form)
         Membership.objects.create(study=study, user=user, role=Role.READER)
         studies.append(study.pk)
     return user, password, Token.objects.create(user=user).key, studies
+
+
+def _study(title: str, form: Form) -> Study:
+    from studies import protocol  # noqa: PLC0415 - after django.setup()
+    from studies.protocol_schema import Arrival, Blinding, Protocol  # noqa: PLC0415
+
+    arrival = Arrival(ae_title=title, quiet_seconds=1)
+    document = Protocol(title=title, question="How fast?", arrival=arrival, blinding=Blinding(readers="open"))
+    study = protocol.begin(document, slug=title.lower(), by=None)
+    protocol.freeze(study.protocols.get(), by=None)
+    study.stage, study.form = "active", form
+    study.save()
+    return study
 
 
 @contextmanager

@@ -86,6 +86,7 @@ def form_for(exam: Exam, reader: User) -> Form:
     own = Form.objects.order_by("studies__title").filter(
         studies__cases__exam=exam,
         studies__memberships__user=reader,
+        studies__memberships__withdrawn_at=None,
         studies__memberships__role__in=roles_with(Capability.GIVE_FEEDBACK),
     )
     return own.first() or enrolled.first() or quality_form()

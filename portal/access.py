@@ -21,6 +21,8 @@ class Role(TextChoices):
     COORDINATOR = "coordinator", "Coordinator"
     READER = "reader", "Reader"
     QC_REVIEWER = "qc", "QC reviewer"
+    ANNOTATOR = "annotator", "Annotator"
+    ADJUDICATOR = "adjudicator", "Adjudicator"
     DATA_SCIENTIST = "scientist", "Data scientist"
     GOVERNANCE = "governance", "Governance"
 
@@ -38,6 +40,18 @@ class Capability(StrEnum):
     EXPORT_FILES = "download what a job read and made"
     MANAGE_RULES = "write and activate routing rules"
     QUERY_PACS = "search remote systems and bring exams in from them"
+    DESIGN_STUDY = "write the protocol and its forms, and move the study through its stages"
+    MANAGE_MEMBERS = "invite members, grant roles to groups and withdraw them"
+    VIEW_PROTOCOL = "view the protocol and its versions"
+    VIEW_FLOW = "view the case flow, its cases and why exams are no cases"
+    MANAGE_CASES = "screen exams again, import outside findings, assign reads"
+    REVIEW_QUALITY = "pass or reject a case before readers see it"
+    READ_CASES = "be given reads, and answer them"
+    ADJUDICATE = "decide where readers disagree"
+    ANNOTATE = "give an arm its segmentations"
+    SET_TRUTH = "import the reference standard and lock it"
+    VIEW_TRUTH = "view the reference standard and every arm's findings"
+    VIEW_AUDIT = "view the study's audit trail"
 
 
 CAPABILITIES: dict[Role, frozenset[Capability]] = {
@@ -52,14 +66,42 @@ CAPABILITIES: dict[Role, frozenset[Capability]] = {
             Capability.EXPORT_FILES,
             Capability.MANAGE_RULES,
             Capability.QUERY_PACS,
+            Capability.DESIGN_STUDY,
+            Capability.MANAGE_MEMBERS,
+            Capability.VIEW_PROTOCOL,
+            Capability.VIEW_FLOW,
+            Capability.MANAGE_CASES,
+            Capability.SET_TRUTH,
+            Capability.VIEW_TRUTH,
+            Capability.VIEW_AUDIT,
         }
     ),
-    Role.READER: frozenset({Capability.VIEW_EXAMS, Capability.GIVE_FEEDBACK}),
-    Role.QC_REVIEWER: frozenset({Capability.VIEW_EXAMS, Capability.VIEW_JOBS}),
-    Role.DATA_SCIENTIST: frozenset(
-        {Capability.VIEW_EXAMS, Capability.VIEW_JOBS, Capability.MANAGE_JOBS, Capability.EXPORT_FILES}
+    Role.READER: frozenset({Capability.VIEW_EXAMS, Capability.GIVE_FEEDBACK, Capability.READ_CASES}),
+    Role.QC_REVIEWER: frozenset(
+        {Capability.VIEW_EXAMS, Capability.VIEW_JOBS, Capability.VIEW_FLOW, Capability.REVIEW_QUALITY}
     ),
-    Role.GOVERNANCE: frozenset({Capability.VIEW_EXAMS, Capability.VIEW_ALL_FEEDBACK}),
+    Role.ANNOTATOR: frozenset({Capability.READ_CASES, Capability.ANNOTATE}),
+    Role.ADJUDICATOR: frozenset({Capability.READ_CASES, Capability.ADJUDICATE}),
+    Role.DATA_SCIENTIST: frozenset(
+        {
+            Capability.VIEW_EXAMS,
+            Capability.VIEW_JOBS,
+            Capability.MANAGE_JOBS,
+            Capability.EXPORT_FILES,
+            Capability.VIEW_PROTOCOL,
+            Capability.VIEW_FLOW,
+        }
+    ),
+    Role.GOVERNANCE: frozenset(
+        {
+            Capability.VIEW_EXAMS,
+            Capability.VIEW_ALL_FEEDBACK,
+            Capability.VIEW_PROTOCOL,
+            Capability.VIEW_FLOW,
+            Capability.VIEW_TRUTH,
+            Capability.VIEW_AUDIT,
+        }
+    ),
 }
 
 ExamScope = Callable[[User, frozenset[Role]], Q]

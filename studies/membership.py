@@ -1,27 +1,38 @@
-"""What a user's memberships let them see."""
+"""What a user's memberships let them see.
 
-from django.db.models import Exists, OuterRef, Q
+Who is but a reader (or annotator, or adjudicator) of a study whose readers are blinded sees its exams in their reads
+only: no other page, search or DICOMweb path shows them, for there a finding's maker could be told.
+"""
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from portal.access import Role
 from portal.models import User
 from studies.models import Case, Membership
 
+BLINDABLE = frozenset({Role.READER, Role.ANNOTATOR, Role.ADJUDICATOR})
+
 
 def exam_scope(user: User, roles: frozenset[Role]) -> Q:
-    """The condition on Exam that keeps those enrolled in a study where `user` holds one of `roles`.
+    """The condition on Exam that keeps those that are cases of a study where `user` holds one of `roles`.
 
     A subquery, not a join: an exam of two studies is one row, and a search may stop at the end of its page.
     """
-    granted = Membership.objects.filter(user=user, role__in=roles).values("study_id")
-    return Q(Exists(Case.objects.filter(exam=OuterRef("pk"), study__in=granted)))
+    cases = Case.objects.filter(exam=OuterRef("pk"), study__in=_granting(user, roles).values("study_id"))
+    return Q(Exists(cases))
 
 
 def ae_title_scope(user: User, roles: frozenset[Role]) -> Q:
     """The condition on AETitle that keeps those of studies where `user` holds one of `roles`."""
-    granted = Membership.objects.filter(user=user, role__in=roles).values("study_id")
-    return Q(study__in=granted)
+    return Q(study__in=_granting(user, roles).values("study_id"))
 
 
 def roles_of(user: User) -> frozenset[Role]:
     """The roles that `user` holds in any study."""
-    return frozenset(Role(role) for role in Membership.objects.filter(user=user).values_list("role", flat=True))
+    held = Membership.objects.in_force().filter(user=user)
+    return frozenset(Role(role) for role in held.values_list("role", flat=True))
+
+
+def _granting(user: User, roles: frozenset[Role]) -> QuerySet[Membership]:
+    blinded = Q(role__in=BLINDABLE, study__readers_are_blinded=True)
+    return Membership.objects.in_force().filter(user=user, role__in=roles).exclude(blinded)

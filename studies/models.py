@@ -7,19 +7,34 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.timezone import now
 
-from dicom_ingest.models import AETitle, Exam, Remote, Retrieval
+from dicom_ingest.models import AETitle, Remote, Retrieval
 from feedback.models import Form
 from portal.access import Role
 
 
 class Study(models.Model):
-    """A validation study. Exams that complete on its AE title are enrolled as its cases."""
+    """A validation study. Exams that complete on its AE title are screened; those that its protocol lets in are cases.
+
+    What it is about stands in its protocol. Its title, question, form and whether its readers are blinded are kept here
+    too, as the newest protocol has them, for lists and for conditions in SQL; `protocol.save` alone writes them.
+    """
+
+    class Stage(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        PILOT = "pilot", "Pilot"
+        ACTIVE = "active", "Active"
+        LOCKED = "locked", "Locked"
+        CLOSED = "closed", "Closed"
 
     slug = models.SlugField(max_length=100, unique=True)
     title = models.CharField(max_length=200)
-    question = models.TextField(help_text="What the study is to find out")
+    question = models.TextField(blank=True, help_text="What the study is to find out")
+    stage = models.CharField(max_length=10, choices=Stage.choices, default=Stage.DRAFT)
+    readers_are_blinded = models.BooleanField(
+        default=False, help_text="Its readers see exams and results in their reads only"
+    )
     ae_title = models.OneToOneField(AETitle, on_delete=models.PROTECT, related_name="study")
-    form = models.ForeignKey(Form, on_delete=models.PROTECT, related_name="studies")
+    form = models.ForeignKey(Form, on_delete=models.PROTECT, null=True, blank=True, related_name="studies")
     priors = models.PositiveSmallIntegerField(
         default=0, help_text="How many earlier exams of each new case's patient are fetched; 0 for none"
     )
@@ -45,6 +60,16 @@ class Study(models.Model):
         return self.title
 
     @property
+    def enrols(self) -> bool:
+        """Whether exams that come now become its cases."""
+        return self.stage in ENROLLING
+
+    @property
+    def is_being_read(self) -> bool:
+        """Whether reads may be opened and submitted."""
+        return self.stage in READING
+
+    @property
     def wants_priors(self) -> bool:
         return bool(self.priors and self.priors_remote_id and self.priors_ae_title_id)
 
@@ -56,41 +81,52 @@ class Study(models.Model):
             raise ValidationError({"priors_ae_title": "Exams that come to it become cases of a study. Choose another."})
 
 
+ENROLLING = (Study.Stage.PILOT, Study.Stage.ACTIVE)
+READING = ENROLLING
+"""Once locked, a study takes neither cases nor answers; once closed, nothing of it changes but its retention."""
+
+
 def _enrols(ae_title: AETitle) -> bool:
     return Study.objects.filter(ae_title=ae_title).exists()
 
 
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def in_force(self) -> MembershipQuerySet:
+        """Those that were not withdrawn. Nothing else grants anything."""
+        return self.filter(withdrawn_at=None)
+
+
 class Membership(models.Model):
-    """A user's role in a study."""
+    """A user's role in a study, and what granted it. A withdrawn one stays, since it explains what its holder did."""
+
+    class Source(models.TextChoices):
+        ADMINISTRATOR = "administrator", "Administrator"
+        INVITATION = "invitation", "Invitation"
+        GROUP = "group", "Directory group"
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role.choices)
+    reader_role = models.CharField(
+        max_length=50, blank=True, help_text="For readers, a reader role of the protocol, such as expert; empty: none"
+    )
+    source = models.CharField(max_length=20, choices=Source.choices, default=Source.ADMINISTRATOR)
+    granted_at = models.DateTimeField(default=now)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
 
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["study", "user", "role"], name="one_membership_per_role")]
-
-    def __str__(self) -> str:
-        return f"{self.user} is {self.role} of {self.study}"
-
-
-class Case(models.Model):
-    """One exam enrolled in one study."""
-
-    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="cases")
-    exam = models.ForeignKey(Exam, on_delete=models.CASCADE, related_name="cases")
-    number = models.PositiveIntegerField(help_text="Counts up within the study, in order of enrolment")
-    enrolled_at = models.DateTimeField(default=now)
+    objects = MembershipQuerySet.as_manager()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["study", "exam"], name="one_case_per_exam"),
-            models.UniqueConstraint(fields=["study", "number"], name="one_case_per_number"),
+            models.UniqueConstraint(
+                fields=["study", "user", "role"],
+                condition=models.Q(withdrawn_at=None),
+                name="one_membership_in_force_per_role",
+            )
         ]
-        ordering = ["number"]
 
     def __str__(self) -> str:
-        return f"case {self.number} of {self.study}"
+        return f"{self.user} is {self.role} of {self.study}"
 
 
 class StudyDestination(models.Model):
@@ -122,7 +158,7 @@ class PriorSearch(models.Model):
         DONE = "done", "Done"
         FAILED = "failed", "Failed"
 
-    case = models.OneToOneField(Case, on_delete=models.CASCADE, related_name="prior_search")
+    case = models.OneToOneField("studies.Case", on_delete=models.CASCADE, related_name="prior_search")
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField(default=now)
@@ -134,3 +170,24 @@ class PriorSearch(models.Model):
 
     def __str__(self) -> str:
         return f"priors of {self.case}"
+
+
+from studies.case_models import ArmFinding, Case, CaseTruth, Screening, TruthVersion  # noqa: E402 - they refer to Study
+from studies.protocol_models import ProtocolVersion  # noqa: E402
+from studies.read_models import Read, ReadingOrder, ReadResponse  # noqa: E402
+
+__all__ = [
+    "ArmFinding",
+    "Case",
+    "CaseTruth",
+    "Membership",
+    "PriorSearch",
+    "ProtocolVersion",
+    "Read",
+    "ReadResponse",
+    "ReadingOrder",
+    "Screening",
+    "Study",
+    "StudyDestination",
+    "TruthVersion",
+]

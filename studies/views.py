@@ -16,6 +16,7 @@ from portal.signed_in import SignedInRequest
 from studies import destinations, priors
 from studies.exam_progress import exams_of_the_patient, progress_of
 from studies.models import Membership, Study
+from studies.study_frame import frame_of
 from studies.worklist import StudyLine, case_lines, cases_for, study_line, worklist
 from viewer_static.links import viewer_url
 
@@ -33,13 +34,15 @@ def home(request: SignedInRequest) -> HttpResponse:
 @login_required
 def study(request: SignedInRequest, slug: str) -> HttpResponse:
     """One study: its question, how it flows, its cases and, for those who run it, its members."""
-    line = study_line(request.user, get_object_or_404(Study, slug=slug))
+    frame = frame_of(request.user, slug)
+    line = study_line(request.user, frame.study)
     if line is None:
         raise Http404
     page = Paginator(cases_for(request.user, [line.study]).order_by("number"), CASES_PER_PAGE).get_page(
         request.GET.get("page")
     )
     context = {
+        "frame": frame,
         "line": line,
         "page": page,
         "cases": case_lines(list(page)),
@@ -101,12 +104,13 @@ def _has(request: SignedInRequest, line: StudyLine, capability: Capability) -> b
 
 
 def _members(study: Study) -> list[Membership]:
-    return list(study.memberships.select_related("user").order_by("role", "user__username"))
+    return list(study.memberships.in_force().select_related("user").order_by("role", "user__username"))
 
 
 def _my_studies(request: SignedInRequest) -> list[int]:
-    studies = Study.objects.all() if request.user.is_superuser else Study.objects.filter(memberships__user=request.user)
-    return list(studies.values_list("pk", flat=True))
+    if request.user.is_superuser:
+        return list(Study.objects.values_list("pk", flat=True))
+    return list(Membership.objects.in_force().filter(user=request.user).values_list("study_id", flat=True))
 
 
 def _dimse_address() -> dict[str, object]:

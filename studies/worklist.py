@@ -215,7 +215,7 @@ def _study_lines(user: User, *, only: Study | None = None) -> tuple[StudyLine, .
 
 def _roles_by_study(user: User) -> defaultdict[int, set[Role]]:
     roles: defaultdict[int, set[Role]] = defaultdict(set)
-    for study_id, role in Membership.objects.filter(user=user).values_list("study_id", "role"):
+    for study_id, role in Membership.objects.in_force().filter(user=user).values_list("study_id", "role"):
         roles[study_id].add(Role(role))
     return roles
 

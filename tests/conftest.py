@@ -13,6 +13,7 @@ from feedback.models import Form
 from portal.access import Role
 from portal.models import User
 from studies.models import Membership, Study
+from tests.protocols import open_study
 
 pytest_plugins = ["tests.demonstration", "tests.acting"]
 PASSWORD = "a-password-of-tests"
@@ -60,15 +61,13 @@ def form(db: None) -> Form:
 
 @pytest.fixture
 def study(brain_ae: AETitle, form: Form) -> Study:
-    return Study.objects.create(
-        slug="brain", title="Brain volume", question="Is it right?", ae_title=brain_ae, form=form
-    )
+    return open_study("brain", title="Brain volume", ae_title=brain_ae, form=form)
 
 
 @pytest.fixture
 def cast(study: Study) -> Cast:
     other_ae = AETitle.objects.create(title="LIVER")
-    other = Study.objects.create(slug="liver", title="Liver", question="?", ae_title=other_ae, form=study.form)
+    other = open_study("liver", title="Liver", ae_title=other_ae, form=study.form)
 
     def member(name: str, role: Role, *, of: Study = study) -> User:
         user = User.objects.create_user(name, password=PASSWORD)

@@ -10,7 +10,9 @@ from dicom_ingest.models import AETitle
 from feedback.forms import quality_form
 from portal.access import Role
 from portal.models import User
+from studies import protocol
 from studies.models import Membership, Study
+from studies.protocol_schema import Arrival, Blinding, Protocol
 
 PASSWORD = "overread-demo"  # noqa: S105 - public by design, hence loopback only
 AE_TITLE = "BRAIN"
@@ -154,17 +156,26 @@ def _new_user(username: str) -> User | None:
 
 
 def _study(demonstrated: Demonstrated, new_members: Iterable[tuple[User, Role]]) -> None:
-    study, created = Study.objects.get_or_create(
-        slug=demonstrated.slug,
-        defaults={
-            "title": demonstrated.title,
-            "question": demonstrated.question,
-            "ae_title": _ae_title(demonstrated.comes_to),
-            "form": quality_form(),
-        },
-    )
-    members = _present() if created else new_members
+    study = Study.objects.filter(slug=demonstrated.slug).first()
+    members = new_members if study else _present()
+    study = study or _new_study(demonstrated)
     Membership.objects.bulk_create(Membership(study=study, user=user, role=role) for user, role in members)
+
+
+def _new_study(demonstrated: Demonstrated) -> Study:
+    """Active, with readers who may see everything: the demonstration shows what there is."""
+    ae_title = _ae_title(demonstrated.comes_to)
+    document = Protocol(
+        title=demonstrated.title,
+        question=demonstrated.question,
+        arrival=Arrival(ae_title=ae_title.title, quiet_seconds=QUIET_SECONDS),
+        blinding=Blinding(readers="open", patient="shown"),
+    )
+    study = protocol.begin(document, slug=demonstrated.slug, by=None)
+    protocol.freeze(study.protocols.get(), by=None)
+    study.stage, study.form = Study.Stage.ACTIVE, quality_form()
+    study.save()
+    return study
 
 
 def _present() -> list[tuple[User, Role]]:

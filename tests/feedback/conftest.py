@@ -11,7 +11,8 @@ from feedback.models import Form, Response
 from feedback.responses import submit
 from inference.models import Job, Measurement, PipelineVersion, Result
 from portal.models import User
-from studies.models import Case, Study
+from studies.models import Study
+from tests.protocols import case_of
 
 ANSWERS: dict[str, object] = {
     "quality": 4,
@@ -44,7 +45,7 @@ def make_exam(study: Study) -> MakeExam:
             study_instance_uid=f"1.2.826.0.1.3680043.8.498.{number}", study_date=study_date, **about
         )
         if enrolled_in is not None:
-            Case.objects.create(study=enrolled_in, exam=exam, number=number)
+            case_of(enrolled_in, exam, number=number)
         return exam
 
     return make

@@ -18,9 +18,10 @@ from feedback.forms import (
 from feedback.models import Form
 from feedback.questions import MultipleChoice, Scale, SingleChoice, Text
 from portal.access import Role
-from studies.models import Case, Membership, Study
+from studies.models import Membership, Study
 from tests.conftest import Cast
 from tests.feedback.conftest import ANSWERS
+from tests.protocols import case_of, open_study
 
 YES_NO = [{"value": "yes", "label": "Yes"}, {"value": "no", "label": "No"}]
 
@@ -136,8 +137,8 @@ def test_a_form_does_not_use_a_key_or_a_letter_twice() -> None:
 
 def another_study(*, form: Form, exam: Exam, title: str) -> Study:
     ae_title = AETitle.objects.create(title=title.upper())
-    study = Study.objects.create(slug=title.lower(), title=title, question="?", ae_title=ae_title, form=form)
-    Case.objects.create(study=study, exam=exam, number=1)
+    study = open_study(title.lower(), title=title, ae_title=ae_title, form=form)
+    case_of(study, exam, number=1)
     return study
 
 

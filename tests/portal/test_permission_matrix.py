@@ -18,6 +18,7 @@ from django.utils.timezone import now
 
 from dicom_ingest import rules, store
 from dicom_ingest.models import AETitle, Exam, QuarantinedInstance, Remote, Retrieval, Route, Rule, Sending
+from feedback.forms import quality_form
 from feedback.responses import submit
 from inference.models import Job, PipelineVersion, RegisteredModel, Result
 from tests.conftest import Cast
@@ -258,8 +259,7 @@ def exam_with_everything(cast: Cast) -> Result:
         input_series=instance.series,
     )
     result = Result.objects.create(job=job, exam=exam)
-    study = exam.cases.get().study
-    submit(result=result, author=cast.reader, form=study.form, answers=ANSWERS, seconds=1.0)
+    submit(result=result, author=cast.reader, form=quality_form(), answers=ANSWERS, seconds=1.0)
     rules.save(Rule(name="MR", expression='series.Modality == "MR"', active=True), by=None)
     rules.judge_route(exam.routes.get())
     QuarantinedInstance.objects.create(reason="not-dicom", explanation="?", file_name="one.dcm", size=3)

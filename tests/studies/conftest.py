@@ -12,11 +12,13 @@ from django.test import Client
 from django.utils.timezone import now
 
 from dicom_ingest.models import Exam, Route
+from feedback.forms import quality_form
 from feedback.responses import submit
 from inference.models import Finding, Job, Measurement, PipelineVersion, Result
 from portal.models import User
 from studies.models import Case, Study
 from tests.feedback.conftest import ANSWERS
+from tests.protocols import case_of
 
 SignIn = Callable[[User], Client]
 State = Job.State
@@ -48,7 +50,7 @@ def make_case(study: Study, version: PipelineVersion) -> MakeCase:
         new = Exam.objects.create(study_instance_uid=f"1.2.3.{number}", **(about | exam))
         called = (of or study).ae_title.title
         Route.objects.create(exam=new, called_ae=called, received_instances=1, completed_at=now(), dispatched_at=now())
-        case = Case.objects.create(study=of or study, exam=new, number=number)
+        case = case_of(of or study, new, number=number)
         if state is not None:
             _job(new, version, state)
         return case
@@ -60,7 +62,7 @@ def make_case(study: Study, version: PipelineVersion) -> MakeCase:
 def judge() -> Callable[[Case, User], None]:
     def give(case: Case, reader: User) -> None:
         result = case.exam.results.current().get()
-        submit(result=result, author=reader, form=case.study.form, answers=ANSWERS, seconds=1.0)
+        submit(result=result, author=reader, form=quality_form(), answers=ANSWERS, seconds=1.0)
 
     return give
 

@@ -1,0 +1,138 @@
+"""Exams on their way through a study: screened, enrolled or not, with each arm's findings and the truth."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.timezone import now
+
+from dicom_ingest.models import Exam, Series
+from inference.models import Result
+
+
+class Screening(models.Model):
+    """One exam that a study received, and whether its protocol let it in. Every received exam has one."""
+
+    class Outcome(models.TextChoices):
+        MATCHED = "matched", "Matched"
+        EXCLUDED = "excluded", "Excluded"
+        UNDECIDED = "undecided", "Cannot be decided"
+
+    study = models.ForeignKey("studies.Study", on_delete=models.CASCADE, related_name="screenings")
+    exam = models.ForeignKey(Exam, on_delete=models.CASCADE, related_name="screenings")
+    protocol = models.ForeignKey("studies.ProtocolVersion", on_delete=models.PROTECT, related_name="+")
+    is_pilot = models.BooleanField(default=False)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    criterion = models.CharField(max_length=300, blank=True, help_text="Which criterion decided; empty when matched")
+    reason = models.TextField(blank=True, help_text="What it was decided by, in words")
+    screened_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["study", "exam"], name="one_screening_per_exam")]
+        indexes = [models.Index(fields=["study", "outcome"])]
+
+    def __str__(self) -> str:
+        return f"{self.exam} in {self.study}: {self.get_outcome_display()}"
+
+
+class Case(models.Model):
+    """One exam that a study's protocol let in, with its inclusion state."""
+
+    class State(models.TextChoices):
+        PROCESSING = "processing", "In process"
+        FAILED = "failed", "Failed"
+        AWAITING_QC = "awaiting-qc", "Awaits QC"
+        QC_REJECTED = "qc-rejected", "Rejected by QC"
+        ENROLLED = "enrolled", "Enrolled"
+
+    study = models.ForeignKey("studies.Study", on_delete=models.CASCADE, related_name="cases")
+    exam = models.ForeignKey(Exam, on_delete=models.CASCADE, related_name="cases")
+    number = models.PositiveIntegerField(help_text="Counts up within the study, in order of coming")
+    screening = models.OneToOneField(Screening, on_delete=models.PROTECT, related_name="case")
+    protocol = models.ForeignKey("studies.ProtocolVersion", on_delete=models.PROTECT, related_name="cases")
+    is_pilot = models.BooleanField(default=False)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.PROCESSING)
+    state_reason = models.TextField(blank=True)
+    state_at = models.DateTimeField(default=now)
+    enrolled_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["study", "exam"], name="one_case_per_exam"),
+            models.UniqueConstraint(fields=["study", "number"], name="one_case_per_number"),
+        ]
+        indexes = [models.Index(fields=["study", "state"])]
+        ordering = ["number"]
+
+    def __str__(self) -> str:
+        return f"case {self.number} of {self.study}"
+
+
+class ArmFinding(models.Model):
+    """What one arm has to say of one case. Only added to: a newer one replaces, and the older stays."""
+
+    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="findings")
+    arm = models.CharField(max_length=50, help_text="Key of the arm in the protocol")
+    result = models.ForeignKey(Result, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    values = models.JSONField(default=dict, blank=True, help_text="Of a table of outside results: column and value")
+    origin = models.CharField(max_length=200, blank=True, help_text="Which import or which sender it came by")
+    added_at = models.DateTimeField(default=now)
+    replaced_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["case", "arm"], condition=models.Q(replaced_at=None), name="one_current_finding_per_arm"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.arm} of {self.case}"
+
+
+class TruthVersion(models.Model):
+    """One version of a study's reference standard. Locked, it is never changed again; the newest locked one counts."""
+
+    class Source(models.TextChoices):
+        IMPORT = "import", "Imported table"
+        SEGMENTATIONS = "segmentations", "Imported segmentations"
+        PANEL = "panel", "Panel"
+        ADJUDICATION = "adjudication", "Adjudication"
+
+    study = models.ForeignKey("studies.Study", on_delete=models.CASCADE, related_name="truths")
+    number = models.PositiveIntegerField(help_text="Counts up within the study")
+    source = models.CharField(max_length=15, choices=Source.choices)
+    reason = models.TextField(blank=True, help_text="Why there is a new version")
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(default=now)
+    locked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    locked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["study", "-number"]
+        constraints = [models.UniqueConstraint(fields=["study", "number"], name="one_truth_per_number")]
+
+    def __str__(self) -> str:
+        return f"truth v{self.number} of {self.study}"
+
+    @property
+    def is_locked(self) -> bool:
+        return self.locked_at is not None
+
+
+class CaseTruth(models.Model):
+    """The truth of one case in one version: answers by key, and a segmentation where there is one."""
+
+    version = models.ForeignKey(TruthVersion, on_delete=models.CASCADE, related_name="cases")
+    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="truths")
+    values = models.JSONField(default=dict, blank=True)
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "case"], name="one_truth_per_case")]
+
+    def __str__(self) -> str:
+        return f"{self.case} in {self.version}"
