@@ -14,7 +14,7 @@ SYSTEM_PACKAGES := chromium:chromium storescu:dcmtk dciodvfy:dicom3tools strace:
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format bench-ingest bench-dicomweb bench-inference clean preflight front-end system-packages
+.PHONY: help demo test lint format bench-ingest bench-dicomweb bench-inference bench-studies clean preflight front-end system-packages
 
 # Prints the first Python 3.11 there is, the one named by PYTHON=... before all others.
 FIND_PYTHON = for each in $(PYTHON) $(PYTHON_OF_VENV) python3.11 python3 python /usr/bin/python3.11; do \
@@ -70,6 +70,9 @@ bench-inference: $(VENV)/installed-test  ## what the job engine adds to a model'
 
 bench-dicomweb: $(VENV)/installed-test system-packages front-end  ## DICOMweb beside Orthanc's: a table, benchmarks/results/dicomweb.json
 	$(PYTHON_OF_VENV) -m benchmarks.dicomweb
+
+bench-studies: $(VENV)/installed-test  ## pages of 100 studies with 10,000 cases: a table, benchmarks/results/studies.json
+	$(PYTHON_OF_VENV) -m benchmarks.studies
 
 clean:  ## remove what was fetched and built; the demonstration's data only if you say so
 	rm -rf $(VENV) viewer_static/dist collected build *.egg-info .cache .coverage* htmlcov .hypothesis .*_cache
