@@ -107,6 +107,8 @@ CAPABILITIES: dict[Role, frozenset[Capability]] = {
 ExamScope = Callable[[User, frozenset[Role]], Q]
 AETitleScope = Callable[[User, frozenset[Role]], Q]
 RolesOf = Callable[[User], frozenset[Role]]
+StudiesOfExam = Callable[[User | None, str], list[str]]
+RolesIn = Callable[[User, str], frozenset[Role] | None]
 
 
 class _Provider:
@@ -115,6 +117,8 @@ class _Provider:
     exam_scope: ExamScope | None = None
     ae_title_scope: AETitleScope | None = None
     roles_of: RolesOf | None = None
+    studies_of_exam: StudiesOfExam | None = None
+    roles_in: RolesIn | None = None
 
 
 def register(*, exam_scope: ExamScope, ae_title_scope: AETitleScope, roles_of: RolesOf) -> None:
@@ -122,6 +126,12 @@ def register(*, exam_scope: ExamScope, ae_title_scope: AETitleScope, roles_of: R
     _Provider.exam_scope = staticmethod(exam_scope)
     _Provider.ae_title_scope = staticmethod(ae_title_scope)
     _Provider.roles_of = staticmethod(roles_of)
+
+
+def register_studies(*, studies_of_exam: StudiesOfExam, roles_in: RolesIn) -> None:
+    """Let `studies` answer: the slugs of the studies that hold an exam, and the roles held in the study of a slug."""
+    _Provider.studies_of_exam = staticmethod(studies_of_exam)
+    _Provider.roles_in = staticmethod(roles_in)
 
 
 def roles_with(capability: Capability) -> frozenset[Role]:
@@ -160,3 +170,21 @@ def holds(user: Viewer, capability: Capability) -> bool:
     if _Provider.roles_of is None:
         return False
     return bool(_Provider.roles_of(user) & roles_with(capability))
+
+
+def holds_in(user: Viewer, capability: Capability, study: str) -> bool:
+    """Whether `user` holds `capability` in the study with the slug `study`; False where there is no such study."""
+    if not isinstance(user, User) or not user.is_active or _Provider.roles_in is None:
+        return False
+    roles = _Provider.roles_in(user, study)
+    return roles is not None and (user.is_superuser or bool(roles & roles_with(capability)))
+
+
+def studies_of_exam(user: User | None, exam: str) -> list[str]:
+    """The slugs of the studies of which the exam with the StudyInstanceUID `exam` is a case: those of `user`, or all.
+
+    All for None and for a superuser.
+    """
+    if _Provider.studies_of_exam is None:
+        return []
+    return _Provider.studies_of_exam(None if user is None or user.is_superuser else user, exam)

@@ -52,12 +52,23 @@ OVERREAD_REJECTION_DAYS = env.int("OVERREAD_REJECTION_DAYS", default=90)
 SECRET_KEY = env.str("OVERREAD_SECRET_KEY", default="")
 # Results' UIDs follow from it. It outlives the secret key, so that a structure of a patient keeps its tracking UID.
 OVERREAD_UID_SALT = env.str("OVERREAD_UID_SALT", default="")
+# Chains the audit trail, so that whoever may write into the database cannot forge a row. Empty: follows from the secret
+# key. After a change the old one is named too, or rows that were written with it count as edited.
+OVERREAD_AUDIT_KEY = env.str("OVERREAD_AUDIT_KEY", default="")
+OVERREAD_AUDIT_OLD_KEYS = env.list("OVERREAD_AUDIT_OLD_KEYS", default=[])
+# Where the trail's last row is written down each minute, outside the database: a cut tail is found by it.
+OVERREAD_AUDIT_ANCHORS = Path(env.str("OVERREAD_AUDIT_ANCHORS", default=str(OVERREAD_HOME / "audit-anchors")))
+# An exam's images, looked at by the same user, are one row in so many minutes.
+OVERREAD_AUDIT_VIEW_MINUTES = env.int("OVERREAD_AUDIT_VIEW_MINUTES", default=15)
+# Proxies whose X-Forwarded-For is believed: addresses or networks. None: the client is whoever opened the connection.
+OVERREAD_TRUSTED_PROXIES = env.list("OVERREAD_TRUSTED_PROXIES", default=[])
 DEBUG = env.bool("OVERREAD_DEBUG", default=False)
 ALLOWED_HOSTS = env.list("OVERREAD_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("OVERREAD_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
     "portal",
+    "portal.audit",
     "dicom_ingest",
     "inference",
     "feedback",
@@ -85,6 +96,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.audit.middleware.who_acts",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -161,6 +173,7 @@ CELERY_BEAT_SCHEDULE = {
         "dicom_ingest.tasks.sweep_transfers": 5.0,
         "studies.tasks.queue_results": 5.0,
         "studies.tasks.seek_priors": 10.0,
+        "portal.audit.tasks.write_anchor": 60.0,
     }.items()
 }
 

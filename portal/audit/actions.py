@@ -1,0 +1,82 @@
+"""What can be done that is put on record, and what a row may say of it besides."""
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What was done, in the past tense. Members are only added: rows that were written keep their words."""
+
+    # signing in
+    SIGNED_IN = "signed in"
+    SIGN_IN_FAILED = "sign-in failed"
+    SIGNED_OUT = "signed out"
+    TOKEN_ISSUED = "API token issued"  # noqa: S105 - a word, not a token
+    # seeing what is a patient's
+    EXAM_VIEWED = "exam viewed"
+    RESULT_VIEWED = "result viewed"
+    JOB_VIEWED = "job viewed"
+    FEEDBACK_VIEWED = "feedback viewed"
+    IMAGES_VIEWED = "images viewed"
+    EXAMS_LISTED = "exams listed"
+    EXAMS_SEARCHED = "exams searched"
+    IMAGE_DISPLAY_INVOKED = "PACS link followed"
+    ADMINISTRATION_VIEWED = "seen in the administration"
+    # taking something out
+    JOB_FILES_EXPORTED = "files of a job exported"
+    QUARANTINED_FILE_EXPORTED = "quarantined file exported"
+    LOG_EXPORTED = "log exported"
+    RESULTS_QUEUED = "results queued for sending"
+    RESULTS_SENT = "results sent"
+    SENDING_CANCELLED = "sending cancelled"
+    SENDING_RETRIED = "sending retried"
+    # bringing something in
+    INSTANCES_STORED = "instances stored"
+    EXAM_BROUGHT_IN = "exam brought in"
+    EXAM_COMPLETED = "exam completed by hand"
+    QUARANTINE_RETRIED = "quarantined file filed again"
+    QUARANTINE_DISCARDED = "quarantined file discarded"
+    PACS_SEARCHED = "PACS searched"
+    RETRIEVAL_REQUESTED = "exam asked for from PACS"
+    RETRIEVAL_CANCELLED = "retrieval cancelled"
+    RETRIEVAL_RETRIED = "retrieval retried"
+    # feedback and jobs
+    FEEDBACK_SUBMITTED = "feedback submitted"
+    FEEDBACK_AMENDED = "feedback amended"
+    JOB_RETRIED = "job retried"
+    JOB_CANCELLED = "job cancelled"
+    JOB_RERUN = "job rerun"
+    # how the portal is set up
+    RULE_WRITTEN = "rule written"
+    RULE_ACTIVATED = "rule activated"
+    RULE_DEACTIVATED = "rule deactivated"
+    EXAMS_JUDGED_AGAIN = "exams judged again"
+    AE_TITLE_CHANGED = "AE title changed"
+    REMOTE_CHANGED = "remote changed"
+    REMOTE_DELETED = "remote deleted"
+    MODEL_REGISTERED = "model registered"
+    MODEL_STAGE_CHANGED = "model taken to another stage"
+    ADDED_IN_ADMINISTRATION = "added in the administration"
+    CHANGED_IN_ADMINISTRATION = "changed in the administration"
+    DELETED_IN_ADMINISTRATION = "deleted in the administration"
+
+
+# fmt: off
+DETAIL_KEYS = frozenset(
+    {
+        "accepted", "action", "active", "ae_title", "after", "amendment", "amends", "answered", "arm", "arms",
+        "assigned", "author", "before", "called_ae", "case", "cases", "changed", "changes", "count", "criteria",
+        "decision", "destination", "digest", "enrolled", "exam", "exams", "excluded", "failed", "fields", "file",
+        "files", "filters", "form", "format", "frames", "from", "group", "groups", "hits", "images", "instances",
+        "invitation", "keys", "kind", "language", "level", "method", "minutes", "modality", "model", "models",
+        "name", "number", "of", "order", "page", "part", "pipeline", "pipelines", "priority", "protocol",
+        "questions", "read", "reader", "readers", "reads", "remote", "response", "result", "results", "role",
+        "roles", "rows", "rule", "screened", "sections", "seed", "series", "sha256", "size", "slug", "source",
+        "stage", "state", "stored", "study", "subject", "to", "total", "truth", "unit", "user", "users",
+        "version", "versions",
+    }
+)
+# fmt: on
+"""What a row's detail may be about. A new key is added here, after asking whether its values could ever name a patient.
+
+`reason` and `comment` are missing on purpose: free text may name a patient, and stands with what it is the reason of.
+"""
