@@ -1,7 +1,7 @@
 """Anchors: the trail's last row, written down outside the database from time to time.
 
-A chain whose end is cut off is a whole chain. A file that remembers how far it had come, and its last hash, tells. It is
-only appended to, and better still copied to where the portal's administrators cannot reach it.
+A chain whose end is cut off is a whole chain. A file that remembers how far it had come, and its last hash, tells.
+It is only appended to, and better still copied to where the administrators of the portal cannot reach it.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from pytest_django import Settings
 
 from portal.audit import anchors, trail
 from portal.audit.actions import Action
-from portal.audit.models import Entry
 from portal.audit.diagnosis import Kind
+from portal.audit.models import Entry
 from portal.audit.verifying import verify
 from tests.portal.audit.conftest import Tamper
 
