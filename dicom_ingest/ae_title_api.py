@@ -1,5 +1,6 @@
 """AE titles over REST: those who see the reception look, administrators change. The receiver follows within seconds."""
 
+from django.db import transaction
 from django.http import Http404
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.permissions import SAFE_METHODS, BasePermission
@@ -8,6 +9,8 @@ from rest_framework.views import APIView
 
 from dicom_ingest.models import AETitle
 from portal.access import Capability, holds
+from portal.audit import trail
+from portal.audit.actions import Action
 
 
 class AETitleSerializer(serializers.ModelSerializer[AETitle]):
@@ -53,3 +56,17 @@ class AETitleViewSet(
     queryset = AETitle.objects.all()
     serializer_class = AETitleSerializer
     permission_classes = [_LookedAtByReceptionChangedByAdministrators]
+
+    @transaction.atomic
+    def perform_create(self, serializer: serializers.BaseSerializer[AETitle]) -> None:
+        self._save(serializer)
+
+    @transaction.atomic
+    def perform_update(self, serializer: serializers.BaseSerializer[AETitle]) -> None:
+        self._save(serializer)
+
+    def _save(self, serializer: serializers.BaseSerializer[AETitle]) -> None:
+        title = serializer.save()
+        trail.record(
+            Action.AE_TITLE_CHANGED, of=f"ae-title:{title.pk}", detail={"fields": sorted(serializer.validated_data)}
+        )

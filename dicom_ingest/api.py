@@ -16,6 +16,8 @@ from rest_framework.views import APIView
 from dicom_ingest.completion import complete_exam_now, series_state
 from dicom_ingest.models import Exam, ExamQuerySet, QuarantinedInstance, Route, Series
 from portal.access import Capability
+from portal.audit.actions import Action
+from portal.audit.rest import PutsViewsOnRecord
 
 
 class NothingToComplete(APIException):
@@ -125,9 +127,12 @@ class QuarantineSerializer(serializers.ModelSerializer[QuarantinedInstance]):
 @extend_schema_view(
     list=extend_schema(summary="Exams that you may see"), retrieve=extend_schema(summary="One exam by its study UID")
 )
-class ExamViewSet(viewsets.ReadOnlyModelViewSet[Exam]):
+class ExamViewSet(PutsViewsOnRecord, viewsets.ReadOnlyModelViewSet[Exam]):
     """Exams, newest first; series that a newer result superseded are left out."""
 
+    viewed_as = Action.EXAM_VIEWED
+    listed_as = "api/exams"
+    exam_field, key_field = "study_instance_uid", ""
     serializer_class = ExamSerializer
     filterset_class = ExamFilter
     queryset = Exam.objects.all()

@@ -16,8 +16,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from dicom_ingest.bring_in import FROM_THE_PAGE, Brought, Fate, NotAllowed, bring_in
+from dicom_ingest.dicomweb import decisions
 from dicom_ingest.models import AETitle
 from portal.access import Capability, holds
+from portal.audit import trail
+from portal.audit.actions import Action
+from portal.audit.once import first_time
 from portal.signed_in import SignedInRequest
 
 LARGEST_UPLOAD = 4 << 30  # bytes
@@ -59,7 +63,16 @@ def file(request: SignedInRequest) -> HttpResponse:
         brought = _brought(request)
     except _TurnedDown as turned_down:
         return _answer(Brought(fate=Fate.REFUSED, sentence=str(turned_down)), status=turned_down.status)
+    if brought.exam:
+        _note(request, brought)
     return _answer(brought, status=_STATUS.get(brought.fate, 200))
+
+
+def _note(request: SignedInRequest, brought: Brought) -> None:
+    """An exam comes in hundreds of files; it is put on record once in a while."""
+    with first_time(decisions.key("brought-in", request.user.pk, brought.exam)) as is_first:
+        if is_first:
+            trail.record_on_exam(Action.EXAM_BROUGHT_IN, exam=brought.exam, detail={"to": request.GET.get("to", "")})
 
 
 def _brought(request: SignedInRequest) -> Brought:

@@ -12,6 +12,8 @@ from dicom_ingest import spool, store
 from dicom_ingest.metadata import write_metadata
 from dicom_ingest.models import DEFAULT_QUIET_SECONDS, AETitle, Exam, Route, Series
 from portal import tasks
+from portal.audit import trail
+from portal.audit.actions import Action
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,12 @@ def complete_exam_now(exam: Exam) -> bool:
 
 def complete_now(route: Route) -> bool:
     """Complete the route without waiting; False when it was complete, or an instance is being filed on it just now."""
-    return _complete_if_quiet(route, at=now(), horizon=now(), seconds=0)
+    with transaction.atomic():
+        if not _complete_if_quiet(route, at=now(), horizon=now(), seconds=0):
+            return False
+        detail = {"called_ae": route.called_ae}
+        trail.record_on_exam(Action.EXAM_COMPLETED, exam=route.exam.study_instance_uid, detail=detail)
+    return True
 
 
 def _complete_if_quiet(route: Route, *, at: datetime, horizon: datetime, seconds: float) -> bool:

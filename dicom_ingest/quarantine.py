@@ -12,6 +12,8 @@ from dicom_ingest.models import DiscardedInstance, QuarantinedInstance
 from dicom_ingest.refusal import Refused
 from dicom_ingest.spool import NotPart10, Spooled
 from dicom_ingest.store import durable_folder, quarantine_folder, spool_folder, sync_folder
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 
 _logger = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ def retry(quarantined: QuarantinedInstance) -> None:
     durable_folder(spool_folder())
     path.rename(spool_folder() / path.name)
     sync_folder(spool_folder())
+    trail.record(Action.QUARANTINE_RETRIED, of=path.name)
 
 
 def discard(quarantined: QuarantinedInstance, *, by: User, why: str) -> DiscardedInstance:
@@ -67,6 +70,7 @@ def discard(quarantined: QuarantinedInstance, *, by: User, why: str) -> Discarde
             **{name: getattr(quarantined, name) for name in copied}, sha256=digest, discarded_by=by, why=why
         )
         quarantined.delete()
+        trail.record(Action.QUARANTINE_DISCARDED, of=record.file_name, detail={"sha256": digest})
     _logger.warning("User %s discarded quarantined %s (%s).", by.pk, record.file_name, record.reason)
     path.unlink(missing_ok=True)
     return record

@@ -13,6 +13,8 @@ from rest_framework.views import APIView
 from dicom_ingest.models import Exam
 from dicom_ingest.rule_models import Rule, RuleVerdict
 from portal.access import Capability, holds
+from portal.audit.actions import Action
+from portal.audit.rest import PutsViewsOnRecord
 from portal.models import User
 
 
@@ -81,9 +83,11 @@ class RuleViewSet(viewsets.ReadOnlyModelViewSet[Rule]):
     list=extend_schema(summary="What rules said of exams that you may see"),
     retrieve=extend_schema(summary="One verdict of a rule"),
 )
-class RuleVerdictViewSet(viewsets.ReadOnlyModelViewSet[RuleVerdict]):
+class RuleVerdictViewSet(PutsViewsOnRecord, viewsets.ReadOnlyModelViewSet[RuleVerdict]):
     """Verdicts, newest first; a late instance or a new version of the rule adds one and removes none."""
 
+    viewed_as = Action.EXAM_VIEWED
+    listed_as = "api/rule-verdicts"
     serializer_class = RuleVerdictSerializer
     filterset_class = RuleVerdictFilter
     queryset = RuleVerdict.objects.none()

@@ -24,6 +24,8 @@ from dicom_ingest.models import AETitle, Exam
 from dicom_ingest.rule_models import Rule, RuleVerdict, verdicts_since
 from dicom_ingest.rule_trial import Trial
 from portal.access import Capability, Viewer, holds
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
 
 VERDICTS_SHOWN = 50
@@ -140,6 +142,7 @@ def rule_page(request: SignedInRequest, /, pk: int) -> HttpResponse:
         saved = rules.save(form.instance, by=request.user)
         messages.success(request, f"The rule is saved as version {saved.version}.")
         return redirect("rule", pk)
+    trail.record(Action.EXAMS_LISTED, of=f"rule:{pk}")
     context = {
         **_form_context(form),
         "rule": shown,
@@ -182,6 +185,8 @@ def trial(request: SignedInRequest, /) -> HttpResponse:
         return render(request, "dicom_ingest/_rule_trial.html", {"form": form})
     given = form.cleaned_data
     until = given["until"] or now()
+    if not given["start"]:
+        trail.record(Action.EXAMS_LISTED, of="rule trial")
     tried = rule_trial.try_rule(form.instance, until=until, start=given["start"] or 0, seconds=rule_trial.SECONDS)
     context = {
         "trial": tried,

@@ -12,6 +12,8 @@ from dicom_ingest.exam_headers import HeaderUnreadable, headers_of
 from dicom_ingest.judging import Candidate, Judgement
 from dicom_ingest.models import Route
 from dicom_ingest.rule_models import CONTENT, Rule, RuleVerdict, RuleVersion
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 
 
@@ -30,12 +32,18 @@ def save(rule: Rule, *, by: User | None) -> Rule:
     if changed:
         content = {field: getattr(rule, field) for field in CONTENT}
         RuleVersion.objects.create(rule=rule, number=rule.version, created_by=by, **content)
+        trail.record(Action.RULE_WRITTEN, of=_key_of(rule), detail={"version": rule.version})
+    if rule.active != bool(before and before.active):
+        _note_activation(rule)
     return rule
 
 
+@transaction.atomic
 def deactivate(rule: Rule) -> None:
     """Ask the rule no more, whatever may be wrong with it by now."""
-    Rule.objects.filter(pk=rule.pk).update(active=False, activated_at=None)
+    if Rule.objects.filter(pk=rule.pk, active=True).update(active=False, activated_at=None):
+        rule.active = False
+        _note_activation(rule)
 
 
 def judge_route(route: Route) -> list[RuleVerdict]:
@@ -56,7 +64,20 @@ def judge_route(route: Route) -> list[RuleVerdict]:
 def judge_again(rule: Rule) -> int:
     """Let the exams that the rule could not decide be judged once more; return how many routes that are."""
     undecided = RuleVerdict.objects.needing_attention().filter(version__rule=rule)
-    return Route.objects.filter(pk__in=undecided.values("route"), completed_at__isnull=False).update(dispatched_at=None)
+    routes = Route.objects.filter(pk__in=undecided.values("route"), completed_at__isnull=False)
+    with transaction.atomic():
+        count = routes.update(dispatched_at=None)
+        trail.record(Action.EXAMS_JUDGED_AGAIN, of=_key_of(rule), detail={"count": count})
+    return count
+
+
+def _note_activation(rule: Rule) -> None:
+    action = Action.RULE_ACTIVATED if rule.active else Action.RULE_DEACTIVATED
+    trail.record(action, of=_key_of(rule), detail={"version": rule.version})
+
+
+def _key_of(rule: Rule) -> str:
+    return f"rule:{rule.pk}"
 
 
 def _activated_at(rule: Rule, before: Rule | None) -> datetime | None:

@@ -20,6 +20,8 @@ from dicom_ingest.reception import QuarantineLine, counts, reason_lines, route_l
 from dicom_ingest.store import quarantine_folder
 from portal import live
 from portal.access import Capability, holds
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
 
 _ROWS_SHOWN = 50
@@ -55,6 +57,7 @@ def reception(request: SignedInRequest) -> HttpResponse:
         "rejection_days": settings.OVERREAD_REJECTION_DAYS,
         "may_send": holds(request.user, Capability.SEND_EXAMS),
     }
+    trail.record(Action.EXAMS_LISTED, of="reception")
     return render(request, "dicom_ingest/reception.html", context)
 
 
@@ -129,6 +132,7 @@ def download(_request: SignedInRequest, /, pk: int) -> HttpResponse:
     path = quarantine_folder() / get_object_or_404(QuarantinedInstance, pk=pk).file_name
     if not path.is_file():
         raise Http404
+    trail.record(Action.QUARANTINED_FILE_EXPORTED, of=path.name)
     response = FileResponse(path.open("rb"), as_attachment=True, filename=path.name)
     response["Content-Type"] = "application/octet-stream"
     return response  # type: ignore[return-value] # FileResponse is a response in all that matters here

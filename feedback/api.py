@@ -16,6 +16,8 @@ from feedback.forms import InvalidAnswers, form_for
 from feedback.models import Form, Response
 from feedback.responses import NotAccepted, submit, visible_responses, visible_results
 from inference.models import Result
+from portal.audit.actions import Action
+from portal.audit.rest import PutsViewsOnRecord
 
 
 class Conflict(APIException):
@@ -122,10 +124,16 @@ REFUSAL = inline_serializer("Refusal", {"detail": serializers.CharField()})
 
 
 class FeedbackViewSet(
-    mixins.CreateModelMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Response]
+    PutsViewsOnRecord,
+    mixins.CreateModelMixin,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[Response],
 ):
     """Feedback on results: one's own, and everybody's where a role lets one see it. Append-only."""
 
+    viewed_as = Action.FEEDBACK_VIEWED
+    listed_as = "api/feedback"
     serializer_class = FeedbackSerializer
     filterset_class = FeedbackFilter
     queryset = Response.objects.none()

@@ -11,6 +11,8 @@ from feedback.forms import check_answers
 from feedback.models import Form, Response
 from inference.models import Job, Result
 from portal.access import Capability, Viewer
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 
 
@@ -63,9 +65,17 @@ def submit(
         raise AlreadyAnswered(latest)
     if latest is None and amends is not None:
         raise NotAccepted("There is no response of yours to amend. Submit a first one.")
-    return Response.objects.create(
+    response = Response.objects.create(
         form=form, result=result, author=author, answers=checked, seconds=seconds, amends=amends, source=source
     )
+    _note(response, result)
+    return response
+
+
+def _note(response: Response, result: Result) -> None:
+    action = Action.FEEDBACK_AMENDED if response.amends_id else Action.FEEDBACK_SUBMITTED
+    detail = {"result": result.pk, "form": str(response.form)}
+    trail.record_on_exam(action, exam=result.exam.study_instance_uid, of=str(response.pk), detail=detail)
 
 
 def latest_for(result: Result, author: User) -> Response | None:

@@ -21,6 +21,8 @@ from feedback.review import may_review, statements_by_reader
 from inference.models import Result
 from inference.visibility import may
 from portal.access import Capability
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
 from viewer_static.links import viewer_url
 
@@ -36,6 +38,7 @@ COMPACT_FROM = 3
 def result_page(request: SignedInRequest, result_id: UUID) -> HttpResponse:
     """A result: the images with the overlay, its measurements over time, and the feedback on it."""
     result = get_object_or_404(visible_results(request.user), pk=result_id)
+    trail.record_on_exam(Action.RESULT_VIEWED, exam=result.exam.study_instance_uid, of=str(result.pk))
     return _page(request, _panel(request, result), status=HTTPStatus.OK)
 
 

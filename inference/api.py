@@ -24,6 +24,8 @@ from inference.models import Job, PipelineLimits, PipelineVersion, Result
 from inference.serializers import JobSerializer, PipelineVersionSerializer, ResultSerializer
 from inference.visibility import listed_jobs, listed_results, may
 from portal.access import Capability, holds
+from portal.audit.actions import Action
+from portal.audit.rest import PutsViewsOnRecord
 
 ZIP = {(200, "application/zip"): OpenApiTypes.BINARY}
 REFUSAL = OpenApiResponse(
@@ -46,9 +48,11 @@ class ViewsJobs(BasePermission):
 
 
 @extend_schema_view(list=extend_schema(summary="Jobs, newest first"), retrieve=extend_schema(summary="One job"))
-class JobViewSet(viewsets.ReadOnlyModelViewSet[Job]):
+class JobViewSet(PutsViewsOnRecord, viewsets.ReadOnlyModelViewSet[Job]):
     """Jobs: what was run on which exam, how it ended, and why."""
 
+    viewed_as = Action.JOB_VIEWED
+    listed_as = "api/jobs"
     serializer_class = JobSerializer
     filterset_class = JobFilter
     queryset = Job.objects.none()
@@ -121,9 +125,11 @@ class JobViewSet(viewsets.ReadOnlyModelViewSet[Job]):
 
 
 @extend_schema_view(list=extend_schema(summary="Results, newest first"), retrieve=extend_schema(summary="One result"))
-class ResultViewSet(viewsets.ReadOnlyModelViewSet[Result]):
+class ResultViewSet(PutsViewsOnRecord, viewsets.ReadOnlyModelViewSet[Result]):
     """Results: what a job measured and found, the files of it, and how far other pipelines agree."""
 
+    viewed_as = Action.RESULT_VIEWED
+    listed_as = "api/results"
     serializer_class = ResultSerializer
     filterset_class = ResultFilter
     queryset = Result.objects.none()

@@ -21,6 +21,8 @@ from dicom_ingest.models import Series
 from inference import orders
 from inference.models import Job, Result
 from inference.serializers import ResultSerializer
+from portal.audit import trail
+from portal.audit.actions import Action
 
 Part = Literal["inputs", "outputs"]
 
@@ -76,6 +78,15 @@ def entries(job: Job, part: Part) -> list[Entry]:
     return found
 
 
+def exported(job: Job, part: Part) -> list[Entry]:
+    """The files of one part, whose export is put on record. Raises NothingThere."""
+    files = entries(job, part)
+    detail = {"part": part, "files": len(files)}
+    exam = job.exam.study_instance_uid
+    trail.record_on_exam(Action.JOB_FILES_EXPORTED, exam=exam, of=str(job.pk), detail=detail)
+    return files
+
+
 def zipped(files: Iterable[Entry]) -> Iterator[bytes]:
     """The archive of `files`, piece by piece."""
     pipe = _Pipe()
@@ -90,7 +101,7 @@ def zipped(files: Iterable[Entry]) -> Iterator[bytes]:
 
 def response(job: Job, part: Part) -> StreamingHttpResponse:
     """The archive of one part, as an answer to a request. Raises NothingThere."""
-    answer = StreamingHttpResponse(zipped(entries(job, part)), content_type="application/zip")
+    answer = StreamingHttpResponse(zipped(exported(job, part)), content_type="application/zip")
     answer["Content-Disposition"] = f'attachment; filename="{file_name(job, part)}"'
     answer["Cache-Control"] = "no-store"
     return answer

@@ -21,6 +21,8 @@ from django.utils.timezone import now
 from dicom_ingest.models import AETitle
 from inference.models import Job, JobQuerySet, PipelineLimits, Result
 from portal import tasks
+from portal.audit import trail
+from portal.audit.actions import Action
 
 logger = logging.getLogger(__name__)
 
@@ -146,18 +148,24 @@ def supersede_older(job: Job) -> None:
 def cancel(job_id: uuid.UUID) -> bool:
     """Stop a queued or running job; False when it had already ended. The process of a running one is killed."""
     cancellable = Job.objects.filter(pk=job_id, state__in=Job.CANCELLABLE)
-    ended = cancellable.update(
-        state=State.CANCELLED, reason="Cancelled by hand.", finished_at=now(), lease_expires_at=None
-    )
+    with transaction.atomic():
+        ended = cancellable.update(
+            state=State.CANCELLED, reason="Cancelled by hand.", finished_at=now(), lease_expires_at=None
+        )
+        if ended:
+            _note(Action.JOB_CANCELLED, job_id)
     return bool(ended)
 
 
 def retry(job_id: uuid.UUID) -> bool:
     """Queue a failed or cancelled job again with fresh attempts; False when it was neither."""
     ended = Job.objects.filter(pk=job_id, state__in=Job.RETRYABLE)
-    queued = ended.update(
-        state=State.QUEUED, attempts=0, reason="", log="", not_before=None, started_at=None, finished_at=None
-    )
+    with transaction.atomic():
+        queued = ended.update(
+            state=State.QUEUED, attempts=0, reason="", log="", not_before=None, started_at=None, finished_at=None
+        )
+        if queued:
+            _note(Action.JOB_RETRIED, job_id)
     if queued:
         hint()
     return bool(queued)
@@ -200,6 +208,11 @@ def _warn_of_long_waits() -> None:
         logger.warning(
             "A job has waited for %.0f s: see that enough workers of the queue gpu run.", waited.total_seconds()
         )
+
+
+def _note(action: Action, job_id: uuid.UUID) -> None:
+    exam = Job.objects.values_list("exam__study_instance_uid", flat=True).get(pk=job_id)
+    trail.record_on_exam(action, exam=exam, of=str(job_id))
 
 
 def _room(pipeline: str, *, beside: Job | None) -> int:

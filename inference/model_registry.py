@@ -10,6 +10,8 @@ from inference.artifacts import Manifest
 from inference.errors import ModelDigestMismatch, ModelNotInstalled, ModelRefused
 from inference.models import PipelineVersion, RegisteredModel
 from inference.stage_models import Stage, StageChange
+from portal.audit import trail
+from portal.audit.actions import Action
 
 NEXT = {
     Stage.DEVELOPMENT: (Stage.PILOT, Stage.RETIRED),
@@ -63,6 +65,7 @@ def record(manifest: Manifest, *, by: str, reason: str, signed_by: str = "") -> 
     )
     if created:
         StageChange.objects.create(model=model, after=model.stage, by=by, reason=reason)
+        trail.record(Action.MODEL_REGISTERED, of=str(model), detail={"digest": model.digest})
     elif signed_by and not model.signed_by:
         RegisteredModel.objects.filter(pk=model.pk).update(signed_by=signed_by)
         model.signed_by = signed_by
@@ -83,7 +86,9 @@ def move(model_id: int, *, to: Stage, by: str, reason: str) -> StageChange:
         raise ModelRefused(f"{model} is a demonstration model and never becomes active: it is not for clinical use.")
     model.stage = to
     model.save(update_fields=["stage"])
-    return StageChange.objects.create(model=model, before=before, after=to, by=by, reason=reason.strip())
+    change = StageChange.objects.create(model=model, before=before, after=to, by=by, reason=reason.strip())
+    trail.record(Action.MODEL_STAGE_CHANGED, of=str(model), detail={"before": before, "after": to})
+    return change
 
 
 def refuse_retired(version: PipelineVersion) -> None:

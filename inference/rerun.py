@@ -12,6 +12,8 @@ from django.db.models import QuerySet
 from dicom_ingest.models import AETitle, Exam, Series
 from inference import engine
 from inference.models import Job, Result
+from portal.audit import trail
+from portal.audit.actions import Action
 
 
 class NotRerunnable(Exception):
@@ -38,6 +40,8 @@ def queue_rerun(first: Job) -> Job:
             rerun_of=first,
         )
         again.more_series.set(first.more_series.all())
+        exam = first.exam.study_instance_uid
+        trail.record_on_exam(Action.JOB_RERUN, exam=exam, of=str(first.pk), detail={"to": again.pk})
         transaction.on_commit(engine.hint)
     return again
 

@@ -20,6 +20,8 @@ from inference.timeline import timeline
 from inference.visibility import may, visible_jobs
 from portal import live
 from portal.access import Capability, Viewer, holds
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
 
 RELATED = ("pipeline", "exam", "input_series", "prior_series", "superseded_by", "rerun_of", "result")
@@ -31,6 +33,7 @@ def jobs(request: SignedInRequest) -> HttpResponse:
     """Jobs of the exams that the user looks after, newest first, by state and other filters."""
     visible = _visible_jobs(request.user)
     shown = job_list.list_of(visible, request.GET)
+    trail.record(Action.EXAMS_LISTED, of="jobs", detail={"count": len(shown.page.object_list)})
     context = {"table": _table_part(request, shown), "list": shown, "choices": job_list.choices(visible)}
     return render(request, "inference/jobs.html", context)
 
@@ -48,6 +51,7 @@ def jobs_table(request: SignedInRequest) -> HttpResponse:
 def job(request: SignedInRequest, job_id: UUID) -> HttpResponse:
     """One job: what it ran on which series and why, its steps, and how it ended."""
     shown = _job(request.user, job_id)
+    trail.record_on_exam(Action.JOB_VIEWED, exam=shown.exam.study_instance_uid, of=str(shown.pk))
     return render(request, "inference/job.html", {"job": shown, "progress": _job_part(request, shown)})
 
 

@@ -108,7 +108,6 @@ ExamScope = Callable[[User, frozenset[Role]], Q]
 AETitleScope = Callable[[User, frozenset[Role]], Q]
 RolesOf = Callable[[User], frozenset[Role]]
 StudiesOfExam = Callable[[User | None, str], list[str]]
-RolesIn = Callable[[User, str], frozenset[Role] | None]
 
 
 class _Provider:
@@ -118,7 +117,6 @@ class _Provider:
     ae_title_scope: AETitleScope | None = None
     roles_of: RolesOf | None = None
     studies_of_exam: StudiesOfExam | None = None
-    roles_in: RolesIn | None = None
 
 
 def register(*, exam_scope: ExamScope, ae_title_scope: AETitleScope, roles_of: RolesOf) -> None:
@@ -128,10 +126,9 @@ def register(*, exam_scope: ExamScope, ae_title_scope: AETitleScope, roles_of: R
     _Provider.roles_of = staticmethod(roles_of)
 
 
-def register_studies(*, studies_of_exam: StudiesOfExam, roles_in: RolesIn) -> None:
-    """Let `studies` answer: the slugs of the studies that hold an exam, and the roles held in the study of a slug."""
+def register_studies_of_exam(studies_of_exam: StudiesOfExam) -> None:
+    """Let `studies` answer which studies hold an exam as a case."""
     _Provider.studies_of_exam = staticmethod(studies_of_exam)
-    _Provider.roles_in = staticmethod(roles_in)
 
 
 def roles_with(capability: Capability) -> frozenset[Role]:
@@ -170,14 +167,6 @@ def holds(user: Viewer, capability: Capability) -> bool:
     if _Provider.roles_of is None:
         return False
     return bool(_Provider.roles_of(user) & roles_with(capability))
-
-
-def holds_in(user: Viewer, capability: Capability, study: str) -> bool:
-    """Whether `user` holds `capability` in the study with the slug `study`; False where there is no such study."""
-    if not isinstance(user, User) or not user.is_active or _Provider.roles_in is None:
-        return False
-    roles = _Provider.roles_in(user, study)
-    return roles is not None and (user.is_superuser or bool(roles & roles_with(capability)))
 
 
 def studies_of_exam(user: User | None, exam: str) -> list[str]:

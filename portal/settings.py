@@ -74,7 +74,7 @@ INSTALLED_APPS = [
     "feedback",
     "studies",
     "viewer_static",
-    "django.contrib.admin",
+    "portal.audit.admin_config.AuditedAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

@@ -1,7 +1,9 @@
 from django.contrib import admin
+from django.db.models import Model
 from django.forms import ModelForm
 from django.http import HttpRequest
 
+from portal.audit.detail import JSON
 from studies.models import Membership, Study, StudyDestination
 
 
@@ -18,6 +20,12 @@ class StudyAdmin(admin.ModelAdmin[Study]):
     list_display = ("title", "slug", "ae_title", "form", "created_at")
     prepopulated_fields = {"slug": ("title",)}
     inlines = (MembershipInline,)
+
+    def said_of(self, obj: Model) -> tuple[str, dict[str, JSON]]:
+        """For the audit trail: the study, and of a membership who is what."""
+        if isinstance(obj, Membership):
+            return obj.study.slug, {"user": obj.user.get_username(), "role": obj.role}
+        return (obj.slug, {}) if isinstance(obj, Study) else ("", {})
 
 
 @admin.register(StudyDestination)

@@ -15,5 +15,5 @@ class StudiesConfig(AppConfig):
             ae_title_scope=membership.ae_title_scope,
             roles_of=membership.roles_of,
         )
-        access.register_studies(studies_of_exam=membership.studies_of_exam, roles_in=membership.roles_in)
+        access.register_studies_of_exam(membership.studies_of_exam)
         gate.register(destinations.sendable)

@@ -22,6 +22,8 @@ from dicom_ingest.models import Exam, ExamQuerySet
 from dicom_ingest.store import MalformedUID, checked_uid
 from inference.models import Result
 from portal.access import Viewer
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
 
 CHOICES = 50
@@ -60,6 +62,7 @@ def image_display(request: SignedInRequest) -> HttpResponse:
     except MalformedRequest as fault:
         return render(request, "studies/image_display_malformed.html", {"fault": fault}, status=400)
     exams = find(wanted, request.user)
+    _note(exams, asked=request.GET["requestType"])
     if not exams:
         return render(request, "studies/image_display_none.html", status=404)
     if len(exams) > 1:
@@ -68,6 +71,15 @@ def image_display(request: SignedInRequest) -> HttpResponse:
     if result is None:
         return redirect("exam", exams[0].study_instance_uid)
     return redirect("result", result.pk)
+
+
+def _note(exams: list[Exam], *, asked: str) -> None:
+    """That somebody came by a link, and which exam it led to; what the link said of a patient is left out."""
+    detail = {"kind": asked, "hits": len(exams)}
+    if len(exams) == 1:
+        trail.record_on_exam(Action.IMAGE_DISPLAY_INVOKED, exam=exams[0].study_instance_uid, detail=detail)
+    else:
+        trail.record(Action.IMAGE_DISPLAY_INVOKED, of="", detail=detail)
 
 
 def parse(query: QueryDict) -> StudyRequest | PatientRequest:

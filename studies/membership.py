@@ -29,7 +29,6 @@ def ae_title_scope(user: User, roles: frozenset[Role]) -> Q:
 
 def roles_of(user: User) -> frozenset[Role]:
     """The roles that `user` holds in any study."""
-<<<<<<< HEAD
     held = Membership.objects.in_force().filter(user=user)
     return frozenset(Role(role) for role in held.values_list("role", flat=True))
 
@@ -37,22 +36,11 @@ def roles_of(user: User) -> frozenset[Role]:
 def _granting(user: User, roles: frozenset[Role]) -> QuerySet[Membership]:
     blinded = Q(role__in=BLINDABLE, study__readers_are_blinded=True)
     return Membership.objects.in_force().filter(user=user, role__in=roles).exclude(blinded)
-=======
-    return frozenset(Role(role) for role in Membership.objects.filter(user=user).values_list("role", flat=True))
 
 
 def studies_of_exam(user: User | None, exam: str) -> list[str]:
     """The slugs of the studies that hold the exam with that StudyInstanceUID as a case: those of `user`, or all."""
     holding = Study.objects.filter(cases__exam__study_instance_uid=exam)
     if user is not None:
-        holding = holding.filter(pk__in=Membership.objects.filter(user=user).values("study_id"))
+        holding = holding.filter(pk__in=Membership.objects.in_force().filter(user=user).values("study_id"))
     return list(holding.order_by("slug").values_list("slug", flat=True))
-
-
-def roles_in(user: User, slug: str) -> frozenset[Role] | None:
-    """The roles that `user` holds in the study with that slug, or None where there is no such study."""
-    if not Study.objects.filter(slug=slug).exists():
-        return None
-    held = Membership.objects.filter(user=user, study__slug=slug).values_list("role", flat=True)
-    return frozenset(Role(role) for role in held)
->>>>>>> bac8276 (Chain the audit trail, and find what is done to it behind the portal's back)

@@ -12,6 +12,8 @@ from django.views.decorators.http import require_safe
 from dicom_ingest.models import Exam
 from portal import live
 from portal.access import Capability, holds, roles_with
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
 from studies import destinations, priors
 from studies.exam_progress import exams_of_the_patient, progress_of
@@ -27,6 +29,7 @@ CASES_PER_PAGE = 50
 @login_required
 def home(request: SignedInRequest) -> HttpResponse:
     """My work."""
+    trail.record(Action.EXAMS_LISTED, of="my work")
     return render(request, "studies/home.html", {"work": worklist(request.user), **_dimse_address()})
 
 
@@ -41,6 +44,7 @@ def study(request: SignedInRequest, slug: str) -> HttpResponse:
     page = Paginator(cases_for(request.user, [line.study]).order_by("number"), CASES_PER_PAGE).get_page(
         request.GET.get("page")
     )
+    trail.record(Action.EXAMS_LISTED, of="study", study=slug, detail={"count": len(page.object_list)})
     context = {
         "frame": frame,
         "line": line,
@@ -60,6 +64,7 @@ def study(request: SignedInRequest, slug: str) -> HttpResponse:
 def exam(request: SignedInRequest, study_instance_uid: str) -> HttpResponse:
     """One exam: its series, its jobs and what they found, across the patient's exams."""
     shown = get_object_or_404(Exam.objects.visible_to(request.user), study_instance_uid=study_instance_uid)
+    trail.record_on_exam(Action.EXAM_VIEWED, exam=shown.study_instance_uid, detail={"page": "exam"})
     context = {
         "exam": shown,
         "progress": _exam_part(request, shown),

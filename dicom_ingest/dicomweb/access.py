@@ -13,7 +13,7 @@ from rest_framework import exceptions
 from rest_framework.authentication import CSRFCheck, TokenAuthentication
 from rest_framework.request import Request
 
-from dicom_ingest.dicomweb import decisions, refusals
+from dicom_ingest.dicomweb import decisions, refusals, viewed
 from dicom_ingest.dicomweb.responses import packed_json
 from dicom_ingest.dicomweb.scope import Scope, Target
 from portal.models import User
@@ -125,7 +125,10 @@ def resource(scope_of: ScopeOf, **handlers: Handler) -> View:
         named = {name for name in captured if name in TARGET_NAMES}
         target = Target(**{name: captured[name] for name in named})
         root = {name: captured[name] for name in captured.keys() - named}
-        return handler(request, scope_of(user, root), target)
+        response = handler(request, scope_of(user, root), target)
+        if target.study and request.method in ("GET", "HEAD"):
+            viewed.note(user, target)
+        return response
 
     view.handlers = handlers  # type: ignore[attr-defined]  # for the conformance statement
     return view

@@ -22,6 +22,8 @@ from dicom_ingest.dicomweb.negotiation import json_type
 from dicom_ingest.dicomweb.refusals import BadRequest
 from dicom_ingest.dicomweb.scope import Scope, Target
 from dicom_ingest.models import Exam, Instance, Series
+from portal.audit import trail
+from portal.audit.actions import Action
 
 MOST_RESULTS = 1000
 MOST_COUNTED = 200  # of the results that remain: to count a hundred thousand would take longer than to search
@@ -78,6 +80,7 @@ def search_studies(request: HttpRequest, scope: Scope, target: Target) -> JsonRe
         rows = [
             search.included.of_header(headers.get(exam.pk, {})) | row for exam, row in zip(exams, rows, strict=True)
         ]
+    _note(target, search, Level.STUDY, hits=len(rows))
     return _response(request, rows, search)
 
 
@@ -95,6 +98,7 @@ def search_series(request: HttpRequest, scope: Scope, target: Target) -> JsonRes
         exam, own = _exam(series.exam, root), _series(series, root)
         besides = search.included.of_header(headers.get(series.pk, {})) | search.included.of_columns(exam)
         results.append(besides | own | _above(exam, left_out=bool(target.study)))
+    _note(target, search, Level.SERIES, hits=len(results))
     return _response(request, results, search)
 
 
@@ -111,6 +115,7 @@ def search_instances(request: HttpRequest, scope: Scope, target: Target) -> Json
         above = _above(series, left_out=bool(target.series)) | _above(exam, left_out=bool(target.study))
         besides |= search.included.of_columns(exam | series)
         results.append(besides | above | _instance(instance, root))
+    _note(target, search, Level.INSTANCE, hits=len(results))
     return _response(request, results, search)
 
 
@@ -293,3 +298,11 @@ def _response(request: HttpRequest, results: list[Element], search: Search) -> J
         headers = {**headers, "Warning": warned}
     by_tag = [dict(sorted(result.items())) for result in results]
     return JsonResponse(by_tag, safe=False, content_type=json_type(request), headers=headers)
+
+
+def _note(target: Target, search: Search, level: Level, *, hits: int) -> None:
+    """What was searched for is put on record by the attributes' names; what lies within one exam counts as seeing it."""
+    if target.study:
+        return
+    detail = {"level": level.name.lower(), "keys": sorted(search.named), "hits": hits}
+    trail.record(Action.EXAMS_SEARCHED, of="dicomweb", detail=detail)

@@ -7,6 +7,7 @@ instance and takes any 2xx for success is never told so wrongly.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from django.http import HttpRequest, JsonResponse
@@ -21,6 +22,8 @@ from dicom_ingest.dicomweb.scope import Scope, Target
 from dicom_ingest.dicomweb.storing import Claims, Failed, Failure, Stored, store
 from dicom_ingest.store import MalformedUID, checked_uid
 from portal.access import Capability, Viewer, holds
+from portal.audit import trail
+from portal.audit.actions import Action
 
 LARGEST_INSTANCE = 4 << 30  # bytes
 MOST_WARNINGS = 5
@@ -38,6 +41,7 @@ def store_instances(request: HttpRequest, _scope: Scope, target: Target) -> Json
     outcomes = list(_outcomes(_body(request), _boundary(request), study=_study(target.study), sender=request.user))
     stored = [outcome for outcome in outcomes if isinstance(outcome, Stored)]
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    _note(stored)
     log.info("STOW by user %s: %d instances stored, %d failed.", request.user.pk, len(stored), len(failed))
     return JsonResponse(
         _report(stored, failed, root=root_url(request)),
@@ -45,6 +49,12 @@ def store_instances(request: HttpRequest, _scope: Scope, target: Target) -> Json
         content_type=content_type,
         headers=_headers(failed, host=request.get_host()),
     )
+
+
+def _note(stored: Sequence[Stored]) -> None:
+    """What is stored for good already is put on record exam by exam."""
+    for study, count in Counter(outcome.claims.study for outcome in stored).items():
+        trail.record_on_exam(Action.INSTANCES_STORED, exam=study, detail={"instances": count})
 
 
 def _study(study: str) -> str:

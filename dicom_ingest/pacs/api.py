@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError as ModelError
+from django.db import transaction
 from django.db.models import ProtectedError, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view, inline_serializer
 from rest_framework import serializers, status, viewsets
@@ -17,6 +18,8 @@ from dicom_ingest.pacs import board, remotes
 from dicom_ingest.pacs.errors import PacsError
 from dicom_ingest.pacs.models import Remote, Retrieval, Sending, SentInstance
 from portal.access import Capability, holds
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 
 
@@ -78,10 +81,26 @@ class RemoteViewSet(viewsets.ModelViewSet[Remote]):
     permission_classes = [IsSuperuser]
     queryset = Remote.objects.all()
 
+    @transaction.atomic
+    def perform_create(self, serializer: serializers.BaseSerializer[Remote]) -> None:
+        self._save(serializer)
+
+    @transaction.atomic
+    def perform_update(self, serializer: serializers.BaseSerializer[Remote]) -> None:
+        self._save(serializer)
+
+    def _save(self, serializer: serializers.BaseSerializer[Remote]) -> None:
+        remote = serializer.save()
+        detail = {"fields": sorted(serializer.validated_data)}
+        trail.record(Action.REMOTE_CHANGED, of=f"remote:{remote.pk}", detail=detail)
+
     def perform_destroy(self, instance: Remote) -> None:
         """One that transfers refer to stays; it can be made inactive."""
+        key = f"remote:{instance.pk}"
         try:
-            instance.delete()
+            with transaction.atomic():
+                instance.delete()
+                trail.record(Action.REMOTE_DELETED, of=key)
         except ProtectedError as error:
             raise ValidationError("Transfers refer to it. Set active to false instead.") from error
 

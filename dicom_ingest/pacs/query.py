@@ -20,6 +20,8 @@ from dicom_ingest.pacs.errors import PacsError, Refused
 from dicom_ingest.pacs.models import Remote
 from dicom_ingest.pacs.remotes import SUCCESS, association, status_of
 from dicom_ingest.store import MalformedUID, checked_uid
+from portal.audit import trail
+from portal.audit.actions import Action
 
 LIMIT = 100
 _PENDING = {0xFF00, 0xFF01}
@@ -127,9 +129,12 @@ def search(remote: Remote, criteria: Criteria, *, limit: int = LIMIT) -> Found:
         raise Refused(f"{remote} may not be searched. An administrator can allow it.")
     if criteria.is_too_wide:
         raise Refused("Give a patient ID, a name, an accession number or a date: without, every exam would match.")
-    if remote.kind == Remote.Kind.DICOMWEB:
-        return _qido(remote, criteria, limit=limit)
-    return _find(remote, criteria, limit=limit)
+    ask = _qido if remote.kind == Remote.Kind.DICOMWEB else _find
+    found = ask(remote, criteria, limit=limit)
+    # Who asked what kind of question is put on record; the values are the patient's.
+    detail = {"keys": list(criteria.keys), "hits": len(found.matches)}
+    trail.record(Action.PACS_SEARCHED, of=f"remote:{remote.pk}", detail=detail)
+    return found
 
 
 def _find(remote: Remote, criteria: Criteria, *, limit: int) -> Found:

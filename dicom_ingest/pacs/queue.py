@@ -21,6 +21,8 @@ from django.utils.timezone import now
 from dicom_ingest.pacs.errors import PacsError, Refused
 from dicom_ingest.pacs.models import Remote, Retrieval, Sending, Transfer
 from portal import tasks
+from portal.audit import trail
+from portal.audit.actions import Action
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,10 @@ DIED = "Its worker died on every attempt. Look at the worker's log, then try it 
 
 State = Transfer.State
 AnyTransfer = TypeVar("AnyTransfer", Retrieval, Sending)
+
+
+_CANCELLED = {Retrieval: Action.RETRIEVAL_CANCELLED, Sending: Action.SENDING_CANCELLED}
+_RETRIED = {Retrieval: Action.RETRIEVAL_RETRIED, Sending: Action.SENDING_RETRIED}
 
 
 class TransferTaken(Exception):
@@ -125,17 +131,23 @@ def cancel(model: type[AnyTransfer], transfer_id: uuid.UUID) -> bool:
     """Stop a waiting or running transfer; False when it had ended. A running one stops at its next instance."""
     open_ones = model._default_manager.filter(pk=transfer_id, state__in=[State.QUEUED, State.RUNNING])
     values = {"state": State.CANCELLED, "reason": "Cancelled by hand.", "finished_at": now(), "lease_expires_at": None}
-    return bool(open_ones.update(**values))
+    with transaction.atomic():
+        is_cancelled = bool(open_ones.update(**values))
+        if is_cancelled:
+            trail.record(_CANCELLED[model], of=str(transfer_id))
+    return is_cancelled
 
 
 def retry(model: type[AnyTransfer], transfer_id: uuid.UUID) -> bool:
     """Queue an ended transfer again with fresh attempts; False when it had not failed or been cancelled."""
     ended = model._default_manager.filter(pk=transfer_id, state__in=[State.FAILED, State.CANCELLED])
-    queued = ended.update(
-        state=State.QUEUED, attempts=0, reason="", not_before=now(), started_at=None, finished_at=None
-    )
-    if queued:
-        transaction.on_commit(hint)
+    with transaction.atomic():
+        queued = ended.update(
+            state=State.QUEUED, attempts=0, reason="", not_before=now(), started_at=None, finished_at=None
+        )
+        if queued:
+            trail.record(_RETRIED[model], of=str(transfer_id))
+            transaction.on_commit(hint)
     return bool(queued)
 
 

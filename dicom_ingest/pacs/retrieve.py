@@ -41,6 +41,8 @@ from dicom_ingest.pacs.models import Remote, Retrieval, Transfer
 from dicom_ingest.pacs.query import find
 from dicom_ingest.pacs.remotes import SUCCESS, association, status_of
 from dicom_ingest.store import checked_uid
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 
 _MOVE_SECONDS = 300  # between two answers: an archive may have to fetch a tape
@@ -88,8 +90,11 @@ def request(
     if not AETitle.objects.filter(title=called_ae, active=True).exists():
         raise Refused(f"{called_ae} is not one of Overread's active AE titles.")
     key = {"remote": remote, "study_instance_uid": checked_uid(study_instance_uid), "called_ae": called_ae}
-    retrieval = _open(key) or _create(key, requested_by=by, priority=priority, description=description[:200])
-    transaction.on_commit(queue.hint)
+    with transaction.atomic():
+        retrieval = _open(key) or _create(key, requested_by=by, priority=priority, description=description[:200])
+        detail = {"remote": remote.pk, "called_ae": called_ae}
+        trail.record(Action.RETRIEVAL_REQUESTED, of=retrieval.study_instance_uid, detail=detail)
+        transaction.on_commit(queue.hint)
     return retrieval
 
 

@@ -24,6 +24,8 @@ from dicom_ingest.pacs import commitment, gate, queue, web
 from dicom_ingest.pacs.errors import PacsError, Refused
 from dicom_ingest.pacs.models import Remote, Sending, SentInstance, Transfer
 from dicom_ingest.pacs.remotes import SUCCESS, association, status_of
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # files go out as they lie there, neither decoded nor held in memory
@@ -55,6 +57,8 @@ def request(
             return None
         sending = Sending.objects.create(exam=exam, remote=remote, study=study, requested_by=by, priority=priority)
         SentInstance.objects.bulk_create(SentInstance(sending=sending, instance=one) for one in from_series)
+        detail = {"remote": remote.pk, "instances": len(from_series)}
+        trail.record(Action.RESULTS_QUEUED, of=exam.study_instance_uid, study=study, detail=detail)
         transaction.on_commit(queue.hint)
     return sending
 
@@ -96,7 +100,9 @@ def run(sending: Sending) -> None:
 
 
 def _judge(sending: Sending) -> None:
-    failed = sending.instances.filter(state=State.FAILED).count()
+    sent, failed = (sending.instances.filter(state=state).count() for state in (State.SENT, State.FAILED))
+    detail = {"remote": sending.remote_id, "instances": sent, "failed": failed}
+    trail.record(Action.RESULTS_SENT, of=sending.exam.study_instance_uid, study=sending.study, detail=detail)
     if failed:
         raise Refused(f"{failed} of {sending.instances.count()} instances were not taken. Each has its reason.")
 

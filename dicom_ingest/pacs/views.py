@@ -28,6 +28,8 @@ from dicom_ingest.pacs.models import Remote, Retrieval, Sending
 from dicom_ingest.pacs.query import Found
 from portal import live
 from portal.access import Capability, holds
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ def _for_coordinators(view: Callable[..., HttpResponse]) -> Callable[..., HttpRe
 def pacs(request: SignedInRequest) -> HttpResponse:
     """Search a remote, choose exams, and watch them come."""
     form = SearchForm(request.POST) if request.method == "POST" else SearchForm()
+    trail.record(Action.EXAMS_LISTED, of="pacs")
     context: dict[str, Any] = {
         "form": form,
         "transfers": _transfers_part(request),
@@ -68,7 +71,6 @@ def _answer(request: SignedInRequest, form: SearchForm) -> dict[str, Any]:
     except PacsError as fault:
         logger.info("User %s searched %s: it could not be asked.", request.user.pk, remote)
         return {"fault": str(fault)}
-    # Who asked what kind of question is written down; the values are the patient's.
     asked = ", ".join(form.criteria.keys)
     logger.info("User %s searched %s by %s: %d exams.", request.user.pk, remote, asked, len(found.matches))
     return {
@@ -187,6 +189,7 @@ def retry_retrieval(request: SignedInRequest, /, transfer_id: UUID) -> HttpRespo
 def sending(request: SignedInRequest, /, transfer_id: UUID) -> HttpResponse:
     """One sending, instance by instance."""
     shown = get_object_or_404(board.sendings(request.user), pk=transfer_id)
+    trail.record_on_exam(Action.EXAM_VIEWED, exam=shown.exam.study_instance_uid, detail={"page": "sending"})
     return render(
         request, "dicom_ingest/pacs_sending.html", {"sending": shown, "progress": _sending_part(request, shown)}
     )

@@ -149,7 +149,7 @@ class Command(BaseCommand):
     def _download(self, job: Job, given: argparse.Namespace) -> None:
         target: Path = given.out or Path(downloads.file_name(job, given.part))
         try:
-            files = downloads.entries(job, given.part)
+            files = downloads.exported(job, given.part)
             with target.open("wb") as archive:
                 for piece in downloads.zipped(files):
                     archive.write(piece)
