@@ -67,6 +67,5 @@ class AETitleViewSet(
 
     def _save(self, serializer: serializers.BaseSerializer[AETitle]) -> None:
         title = serializer.save()
-        trail.record(
-            Action.AE_TITLE_CHANGED, of=f"ae-title:{title.pk}", detail={"fields": sorted(serializer.validated_data)}
-        )
+        fields = sorted(serializer.validated_data)
+        trail.record(Action.AE_TITLE_CHANGED, of=f"ae-title:{title.pk}", detail={"fields": fields})

@@ -301,7 +301,7 @@ def _response(request: HttpRequest, results: list[Element], search: Search) -> J
 
 
 def _note(target: Target, search: Search, level: Level, *, hits: int) -> None:
-    """What was searched for is put on record by the attributes' names; what lies within one exam counts as seeing it."""
+    """Put on record which attributes were searched by, not for what. A search within one exam counts as seeing it."""
     if target.study:
         return
     detail = {"level": level.name.lower(), "keys": sorted(search.named), "hits": hits}

@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 def first_time(key: str) -> Iterator[bool]:
     """Whether nobody else had `key` in the last OVERREAD_AUDIT_VIEW_MINUTES; the block puts it on record if so.
 
-    Asked of this process's own memory first, so that most frames need no exchange with the cache; without the cache each
-    process counts for itself. Should the block fail, the next one is the first again.
+    Asked of this process's own memory first, so that most frames need no exchange with the cache; without the cache
+    each process counts for itself. Should the block fail, the next one is the first again.
     """
     near = caches["nearby"]
     if near.get(key):

@@ -356,5 +356,5 @@ def test_the_number_of_queries_does_not_grow_with_the_patients_exams(
         make_result(make_exam(date(year, 3, 1)))
     viewed = make_result(make_exam(date(2023, 3, 1)))
     client = signed_in(cast.reader)
-    with django_assert_max_num_queries(21):
+    with django_assert_max_num_queries(25):
         page_of(client, viewed)
