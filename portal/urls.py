@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("feedback.urls")),
     path("", include("inference.urls")),
     path("", include("viewer_static.urls")),
+    path("", include("portal.audit.urls")),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("api/token/", ObtainToken.as_view(), name="token"),

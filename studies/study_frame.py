@@ -42,7 +42,10 @@ class StudyFrame:
 
 
 # The first is the study's own page, which opens for every member.
-TABS: tuple[_Tab, ...] = (_Tab("study", "Overview", None),)
+TABS: tuple[_Tab, ...] = (
+    _Tab("study", "Overview", None),
+    _Tab("study-log", "Log", Capability.VIEW_AUDIT),
+)
 
 
 def frame_of(user: User, slug: str, needs: Capability | None = None) -> StudyFrame:

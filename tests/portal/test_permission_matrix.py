@@ -50,6 +50,8 @@ TABLE: dict[str, Row] = {
     # studies
     "home":                       Row(allowed=SIGNED_IN),
     "study":                      Row(allowed=MEMBERS),
+    "study-log":                  Row(allowed=COORDINATORS | {"governance"}),
+    "study-log-export":           Row(allowed=COORDINATORS | {"governance"}),
     "exam":                       Row(allowed=MEMBERS),
     "exam-progress":              Row(allowed=MEMBERS),
     "image-display":              Row(allowed=MEMBERS, query="?requestType=STUDY&studyUID=<exam>"),
@@ -161,6 +163,8 @@ TABLE: dict[str, Row] = {
     "viewer-configuration":       Row(allowed=EVERYBODY),
     "viewer-extension":           Row(allowed=EVERYBODY),
     # portal
+    "log":                        Row(allowed=ADMIN),
+    "log-export":                 Row(allowed=ADMIN),
     "login":                      Row(allowed=EVERYBODY),
     "logout":                     Row(allowed=EVERYBODY, method="post"),
     "token":                      Row(allowed=EVERYBODY, method="post"),
