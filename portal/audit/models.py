@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 
 from portal.audit.origin import Via
 
@@ -35,6 +36,8 @@ class Entry(models.Model):
             models.Index(fields=["actor", "-number"], name="entry_by_actor"),
             models.Index(fields=["action", "-number"], name="entry_by_action"),
             models.Index(fields=["at"], name="entry_by_time"),
+            models.Index(fields=["of", "-number"], name="entry_by_thing"),
+            models.Index(KeyTransform("exam", "detail"), "number", name="entry_by_exam"),
         ]
 
     def __str__(self) -> str:

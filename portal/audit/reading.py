@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.timezone import localtime, make_aware
 
 from portal.audit.models import Entry
@@ -32,8 +32,10 @@ class Filter:
     def rows(self) -> QuerySet[Entry]:
         """The wanted rows, newest first. Days are those of the portal's time zone, both inclusive."""
         found = Entry.objects.order_by("-number")
-        equal = {"study": self.study, "actor": self.who or None, "action": self.action or None, "of": self.of or None}
+        equal = {"study": self.study, "actor": self.who or None, "action": self.action or None}
         found = found.filter(**{name: value for name, value in equal.items() if value is not None})
+        if self.of:
+            found = found.filter(Q(of=self.of) | Q(detail__exam=self.of))  # a result's row names its exam in its detail
         if self.since:
             found = found.filter(at__gte=_midnight(self.since))
         if self.until:

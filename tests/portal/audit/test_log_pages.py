@@ -27,7 +27,7 @@ def some_rows(cast: Cast) -> None:
     """Three rows for the study, and one for another."""
     with trail.acting(cast.reader, via=trail.Via.PAGE, address="10.1.2.3"):
         trail.record(Action.EXAM_VIEWED, of="1.2.3", study="brain", detail={"page": "exam"})
-        trail.record(Action.RESULT_VIEWED, of="1.2.4", study="brain")
+        trail.record(Action.RESULT_VIEWED, of="1.2.4", study="brain", detail={"exam": "1.2.3"})
     with trail.acting(cast.coordinator, via=trail.Via.PAGE):
         trail.record(Action.RULE_WRITTEN, of="rule:1", study="brain", detail={"version": 2})
         trail.record(Action.EXAM_VIEWED, of="1.2.9", study="liver")
@@ -45,6 +45,7 @@ def test_an_administrator_sees_all_and_filters(some_rows: None, cast: Cast, sign
     assert "1.2.9" in _page(browser, "/log/")
     assert _things(browser, "/log/?who=reader1&action=exam+viewed") == ["1.2.3"]
     assert _things(browser, "/log/?of=rule:1") == ["rule:1"]
+    assert _things(browser, "/log/?of=1.2.3") == ["1.2.4", "1.2.3"]  # the exam, and what belongs to it
     today = localdate().isoformat()
     assert set(_things(browser, f"/log/?who=reader1&since={today}&until={today}")) >= {"1.2.3", "1.2.4"}
     assert "No row fits" in _page(browser, "/log/?until=2001-01-01")
