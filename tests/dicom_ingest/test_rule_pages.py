@@ -207,7 +207,7 @@ def test_the_list_and_a_rule_cost_a_bounded_number_of_queries(
     rule = saved("series.EchoTime < 5")
     for number in range(1, 9):
         rules.judge_route(arrived(number))
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(20):
         page(coordinator, "rule", rule.pk)
 
 
