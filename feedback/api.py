@@ -124,10 +124,8 @@ REFUSAL = inline_serializer("Refusal", {"detail": serializers.CharField()})
 
 
 class FeedbackViewSet(
-    PutsViewsOnRecord,
     mixins.CreateModelMixin,
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
+    PutsViewsOnRecord,
     viewsets.GenericViewSet[Response],
 ):
     """Feedback on results: one's own, and everybody's where a role lets one see it. Append-only."""

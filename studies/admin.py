@@ -3,7 +3,6 @@ from django.db.models import Model
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from portal.audit.detail import JSON
 from studies.models import Membership, Study, StudyDestination
 
 
@@ -21,7 +20,7 @@ class StudyAdmin(admin.ModelAdmin[Study]):
     prepopulated_fields = {"slug": ("title",)}
     inlines = (MembershipInline,)
 
-    def said_of(self, obj: Model) -> tuple[str, dict[str, JSON]]:
+    def said_of(self, obj: Model) -> tuple[str, dict[str, object]]:
         """For the audit trail: the study, and of a membership who is what."""
         if isinstance(obj, Membership):
             return obj.study.slug, {"user": obj.user.get_username(), "role": obj.role}

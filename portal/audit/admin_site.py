@@ -13,9 +13,8 @@ from django.http.response import HttpResponseBase
 
 from portal.audit import trail
 from portal.audit.actions import Action
-from portal.audit.detail import JSON
 
-SaidOf = Callable[[Model], tuple[str, Mapping[str, JSON]]]
+SaidOf = Callable[[Model], tuple[str, Mapping[str, object]]]
 
 
 class AuditedModelAdmin(ModelAdmin[Any]):
@@ -92,7 +91,7 @@ def _record(
     trail.record(action, of=key or _key(obj), study=study, detail={**said, **({"fields": fields} if fields else {})})
 
 
-def _nothing(_: Model) -> tuple[str, Mapping[str, JSON]]:
+def _nothing(_: Model) -> tuple[str, Mapping[str, object]]:
     return "", {}
 
 

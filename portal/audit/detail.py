@@ -19,7 +19,6 @@ LONGEST_DETAIL = 4000  # bytes of JSON
 MOST_ITEMS = 100
 WITHHELD = "(withheld)"
 
-JSON = str | int | bool | None | UUID | date | Sequence["JSON"] | Mapping[str, "JSON"]
 _THING = re.compile(r"[\w.:/@+#, -]{0,200}")
 
 
@@ -34,7 +33,7 @@ def checked_thing(of: str) -> str:
     return of
 
 
-def checked(detail: Mapping[str, JSON]) -> dict[str, object]:
+def checked(detail: Mapping[str, object]) -> dict[str, object]:
     """`detail` as it is kept: plain JSON of bounded size. Raises Unfit for a key that is not listed, or no plain value.
 
     What depends on data never raises: text that may not stand there is withheld, what is too much is counted instead.

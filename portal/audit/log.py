@@ -39,9 +39,8 @@ class FilterForm(forms.Form):
     def filter(self, study: str | None) -> Filter:
         """The filter of what was given rightly; what was not narrows nothing, and `problems` says so."""
         self.is_valid()
-        given: dict[str, Any] = {name: self.cleaned_data.get(name) for name in ("since", "until")}
-        words = {name: (self.cleaned_data.get(name) or "").strip() for name in ("who", "action", "of")}
-        return Filter(study=study, **words, **given)
+        given: dict[str, Any] = {name: value for name, value in self.cleaned_data.items() if name != "before" and value}
+        return Filter(study=study, **given)
 
     @property
     def problems(self) -> list[str]:

@@ -66,7 +66,7 @@ def as_csv(rows: QuerySet[Entry]) -> Iterator[str]:
 
 def shown_detail(entry: Entry) -> str:
     """A row's detail in one line for people."""
-    return ", ".join(f"{key.replace('_', ' ')} {_words(value)}" for key, value in sorted(entry.detail.items()))
+    return "; ".join(f"{key.replace('_', ' ')}: {_words(value)}" for key, value in sorted(entry.detail.items()))
 
 
 def _cells(values: Iterable[object]) -> Iterator[object]:
@@ -83,7 +83,7 @@ def _cells(values: Iterable[object]) -> Iterator[object]:
 
 def _words(value: object) -> str:
     if isinstance(value, list):
-        return " ".join(map(_words, value)) or "none"
+        return ", ".join(map(_words, value)) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{key} {_words(each)}" for key, each in value.items())
     if isinstance(value, bool):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from rest_framework import mixins
 from rest_framework.request import Request
@@ -11,17 +11,11 @@ from rest_framework.response import Response
 from portal.audit import trail
 from portal.audit.actions import Action
 
-if TYPE_CHECKING:
-    from rest_framework.viewsets import GenericViewSet
 
-    class _Base(mixins.RetrieveModelMixin, mixins.ListModelMixin, GenericViewSet[Any]):
-        pass
-else:
-    _Base = object
+class PutsViewsOnRecord(mixins.RetrieveModelMixin, mixins.ListModelMixin):
+    """Mixed into a viewset instead of those two, or before them.
 
-
-class PutsViewsOnRecord(_Base):
-    """Mixed into a viewset before the others. One thing is a view of its exam, a list is one row that counts.
+    One thing is a view of its exam, a list is one row that counts.
 
     viewed_as: what looking at one thing is; listed_as: what the list is called; exam_field: where the answer says the
     StudyInstanceUID; key_field: where it says which thing of the exam's it is, "" for the exam itself.

@@ -30,12 +30,12 @@ def sign_in_failed(credentials: dict[str, Any], request: HttpRequest | None = No
     """Somebody gave a wrong password. A name that is no account's is not kept: people type passwords there."""
     given = str(credentials.get("username", ""))
     known = User.objects.filter(username=given).first()
-    _record(Action.SIGN_IN_FAILED, request, None, of=str(known.pk) if known else "", name=given if known else "")
+    _record(Action.SIGN_IN_FAILED, request, None, name=given if known else "")
 
 
-def _record(action: Action, request: HttpRequest | None, user: User | None, *, of: str = "", name: str = "") -> None:
+def _record(action: Action, request: HttpRequest | None, user: User | None, *, name: str = "") -> None:
     who = origin.of_request(request) if request is not None else origin.current()
     via = who.via if request is not None else Via.SYSTEM
     acting = Origin(via=via, user=user, name=user.get_username() if user else "", address=who.address)
     with origin.acting(acting):
-        trail.record(action, of=str(user.pk) if user else of, detail={"user": name} if name else {})
+        trail.record(action, of="", detail={"user": name} if name else {})

@@ -15,7 +15,7 @@ from django.utils.timezone import now
 from portal import access
 from portal.audit import chain, origin
 from portal.audit.actions import Action
-from portal.audit.detail import JSON, checked, checked_thing
+from portal.audit.detail import checked, checked_thing
 from portal.audit.models import Entry
 from portal.audit.origin import Origin, Via
 from portal.models import User
@@ -33,7 +33,7 @@ def acting(user: User | None, *, via: Via = Via.COMMAND, address: str = "") -> I
         yield
 
 
-def record(action: Action, *, of: str, study: str = "", detail: Mapping[str, JSON] | None = None) -> None:
+def record(action: Action, *, of: str, study: str = "", detail: Mapping[str, object] | None = None) -> None:
     """Put `action` on record: done to `of` (a UID, a slug, a key), for `study` (its slug) where it was for one.
 
     Who acts comes from the request, the command or the worker. Raises Unfit for what a row must not hold; see `detail`.
@@ -41,7 +41,7 @@ def record(action: Action, *, of: str, study: str = "", detail: Mapping[str, JSO
     _add(action, of=of, studies=[study], detail=detail or {})
 
 
-def record_on_exam(action: Action, *, exam: str, of: str = "", detail: Mapping[str, JSON] | None = None) -> None:
+def record_on_exam(action: Action, *, exam: str, of: str = "", detail: Mapping[str, object] | None = None) -> None:
     """Put on record what was done to the exam with the StudyInstanceUID `exam`, or to `of`, a thing of that exam's.
 
     There is one row for each of the actor's studies that hold the exam as a case, and one without a study otherwise.
@@ -50,7 +50,7 @@ def record_on_exam(action: Action, *, exam: str, of: str = "", detail: Mapping[s
     _add(action, of=of or exam, studies=access.studies_of_exam(origin.current().user, exam) or [""], detail=told)
 
 
-def _add(action: Action, *, of: str, studies: Sequence[str], detail: Mapping[str, JSON]) -> None:
+def _add(action: Action, *, of: str, studies: Sequence[str], detail: Mapping[str, object]) -> None:
     who, thing, kept = origin.current(), checked_thing(of), checked(detail)
     key = chain.keys()[0]
     with transaction.atomic(savepoint=False):

@@ -16,7 +16,7 @@ from portal.signed_in import SignedInRequest
 View = Callable[[SignedInRequest], HttpResponseBase]
 
 
-def _administrators_only(view: View) -> View:
+def _administrators_only(view: View) -> Callable[..., HttpResponseBase]:
     """Others get a page that does not exist."""
 
     @wraps(view)
@@ -25,7 +25,7 @@ def _administrators_only(view: View) -> View:
             raise Http404
         return view(request)
 
-    return login_required(guarded)  # type: ignore[return-value]  # it takes any view
+    return login_required(guarded)
 
 
 @require_safe

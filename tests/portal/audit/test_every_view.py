@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+from django.conf import settings
 from django.core.cache import cache, caches
+from django.http.response import HttpResponseBase
 from django.test import Client
+from redis import Redis
 
 from inference.models import Result
 from portal.audit.actions import Action
@@ -130,8 +133,8 @@ def test_a_membership_given_in_the_administration_is_told_with_study_user_and_ro
     assert (row.study, row.detail) == ("brain", {"user": "outsider", "role": "qc"})
 
 
-def _shows_the_patient(answer: object) -> bool:
-    content = b"".join(answer) if getattr(answer, "streaming", False) else answer.content  # type: ignore[attr-defined, call-overload]
+def _shows_the_patient(answer: HttpResponseBase) -> bool:
+    content = b"".join(answer)
     return any(part.encode() in content for part in OF_THE_PATIENT[:2])
 
 
@@ -148,8 +151,9 @@ def _forget() -> None:
     """As if so much time had passed that the next look at an exam's images is put on record again."""
     cache.clear()
     caches["nearby"].clear()
-    for name in caches["decisions"]._cache.get_client().scan_iter("overread:*on-record:*"):
-        caches["decisions"]._cache.get_client().delete(name)
+    with Redis.from_url(settings.CACHES["decisions"]["LOCATION"]) as valkey:
+        for name in valkey.scan_iter("overread:*on-record:*"):
+            valkey.delete(name)
 
 
 def _assert_no_row_names_the_patient() -> None:
