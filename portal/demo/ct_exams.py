@@ -16,7 +16,7 @@ from portal.demo import ct_series
 from portal.demo.assets import Progress
 from portal.demo.ct_series import Protocol
 from portal.demo.exams import DemonstrationExam, Patient, written_once
-from portal.demo.mr_series import demonstration_uid
+from portal.demo.series import demonstration_uid
 
 LINDEN = Patient("DEMO-0021", "Demo^Linden", "19580214", "O")
 ACCESSION_NUMBER = "DEMO-L1"

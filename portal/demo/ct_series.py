@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import highdicom as hd
 import numpy as np
-import pydicom
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage
 from pydicom.valuerep import DSfloat
 
-from portal.demo.mr_series import Plane, Slice, demonstration_uid, slices_of
+from portal.demo import series
+from portal.demo.series import STORED_MAXIMUM, Plane, Slice
 
 INTERCEPT_HU = -1024
-STORED_MAXIMUM = 4095  # 12 bits, as CT scanners store
 
 
 @dataclass(frozen=True)
@@ -45,22 +43,13 @@ def write_series(volume_hu: hd.Volume, *, exam: Dataset, protocol: Protocol, fol
 
     `exam` holds the patient, study, frame of reference and equipment attributes.
     """
-    series = _series_header(exam, protocol)
-    for number, image in enumerate(slices_of(stored(volume_hu), Plane.AXIAL), start=1):
-        path = folder / f"{protocol.series_number:02d}-{number:04d}.dcm"
-        pydicom.dcmwrite(path, _instance(series, image, number=number), enforce_file_format=True)
-        yield path
+    header = _series_header(exam, protocol)
+    numbered = enumerate(series.slices_of(stored(volume_hu), Plane.AXIAL), start=1)
+    yield from series.write((_instance(header, image, number=number) for number, image in numbered), folder)
 
 
 def _series_header(exam: Dataset, protocol: Protocol) -> Dataset:
-    header = deepcopy(exam)  # Dataset(exam) would share its elements
-    header.Modality = "CT"
-    header.SeriesNumber = protocol.series_number
-    header.SeriesInstanceUID = demonstration_uid(exam.StudyInstanceUID, str(protocol.series_number))
-    header.SeriesDescription = header.ProtocolName = protocol.description
-    header.SeriesDate = header.AcquisitionDate = header.ContentDate = exam.StudyDate
-    time = f"{int(exam.StudyTime) + protocol.series_number:06d}"
-    header.SeriesTime = header.AcquisitionTime = header.ContentTime = time
+    header = series.series_header(exam, modality="CT", number=protocol.series_number, description=protocol.description)
     header.BodyPartExamined = protocol.body_part
     header.PatientPosition = "HFS"
     header.AcquisitionNumber = 1
@@ -74,35 +63,12 @@ def _series_header(exam: Dataset, protocol: Protocol) -> Dataset:
     return header
 
 
-def _instance(series: Dataset, image: Slice, *, number: int) -> Dataset:
-    instance = deepcopy(series)
-    instance.file_meta = _file_meta(demonstration_uid(series.SeriesInstanceUID, str(number)))
-    instance.SOPClassUID = CTImageStorage
-    instance.SOPInstanceUID = instance.file_meta.MediaStorageSOPInstanceUID
-    instance.InstanceNumber = number
+def _instance(header: Dataset, image: Slice, *, number: int) -> Dataset:
+    instance = series.slice_instance(header, image, sop_class=CTImageStorage, number=number)
     instance.ImagePositionPatient = [_decimal(number) for number in image.image_position_patient]
-    instance.ImageOrientationPatient = list(image.image_orientation_patient)
     instance.SliceLocation = _decimal(image.image_position_patient[2])
-    instance.PixelSpacing = list(image.pixel_spacing)
-    instance.SliceThickness = image.slice_thickness
-    instance.SamplesPerPixel = 1
-    instance.PhotometricInterpretation = "MONOCHROME2"
-    instance.Rows, instance.Columns = image.pixels.shape
-    instance.BitsAllocated, instance.BitsStored, instance.HighBit = 16, 12, 11
-    instance.PixelRepresentation = 0
-    instance.PixelData = image.pixels.astype("<u2").tobytes()
     return instance
 
 
 def _decimal(millimetres: float) -> DSfloat:
     return DSfloat(millimetres, auto_format=True)  # at most 16 characters, as DS allows
-
-
-def _file_meta(sop_instance_uid: UID) -> FileMetaDataset:
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = sop_instance_uid
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = demonstration_uid("implementation")
-    meta.ImplementationVersionName = "OVERREAD_DEMO_1"
-    return meta

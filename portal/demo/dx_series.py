@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+from pydicom.uid import DigitalXRayImageStorageForPresentation
 
-from portal.demo.mr_series import demonstration_uid
-
-STORED_MAXIMUM = 4095  # 12 bits, as detectors store
+from portal.demo import series
+from portal.demo.series import STORED_MAXIMUM, demonstration_uid
 
 
 @dataclass(frozen=True)
@@ -55,38 +51,19 @@ def dx_image(
 
     `exam` holds the patient, study and equipment attributes. The patient's left is on the image's right.
     """
-    instance = deepcopy(exam)
-    _identify(instance, exam, place)
+    number, image = place
+    instance = series.series_header(exam, modality="DX", number=number, description=view.description)
+    instance.InstanceNumber = instance.AcquisitionNumber = image
+    sop_instance = demonstration_uid(exam.StudyInstanceUID, str(number), str(image))
+    series.identify(instance, sop_class=DigitalXRayImageStorageForPresentation, sop_instance=sop_instance)
+    series.begin_after(instance, 10 * number + image)
     _acquisition(instance, view, spacing)
     _picture(instance, pixels)
     return instance
 
 
-def write(instance: Dataset, folder: Path) -> Path:
-    """Write the image into `folder`, named by its series and number."""
-    path = folder / f"{instance.SeriesNumber:02d}-{instance.InstanceNumber:04d}.dcm"
-    pydicom.dcmwrite(path, instance, enforce_file_format=True)
-    return path
-
-
-def _identify(instance: Dataset, exam: Dataset, place: tuple[int, int]) -> None:
-    series, number = place
-    instance.SOPClassUID = DigitalXRayImageStorageForPresentation
-    instance.SeriesNumber, instance.InstanceNumber, instance.AcquisitionNumber = series, number, number
-    instance.SeriesInstanceUID = demonstration_uid(exam.StudyInstanceUID, str(series))
-    instance.SOPInstanceUID = demonstration_uid(exam.StudyInstanceUID, str(series), str(number))
-    instance.file_meta = FileMetaDataset()
-    instance.file_meta.MediaStorageSOPClassUID = instance.SOPClassUID
-    instance.file_meta.MediaStorageSOPInstanceUID = instance.SOPInstanceUID
-    instance.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    instance.SeriesDate = instance.AcquisitionDate = instance.ContentDate = exam.StudyDate
-    time = f"{int(exam.StudyTime) + 10 * series + number:06d}"
-    instance.SeriesTime = instance.AcquisitionTime = instance.ContentTime = time
-
-
 def _acquisition(instance: Dataset, view: View, spacing: float) -> None:
-    instance.Modality, instance.PresentationIntentType = "DX", "FOR PRESENTATION"
-    instance.SeriesDescription = instance.ProtocolName = view.description
+    instance.PresentationIntentType = "FOR PRESENTATION"
     instance.BodyPartExamined, instance.ImageLaterality = view.body_part, view.laterality
     instance.AnatomicRegionSequence = _coded(view.anatomy)
     instance.ViewPosition, instance.ViewCodeSequence = view.position, _coded(view.code)
@@ -102,16 +79,12 @@ def _acquisition(instance: Dataset, view: View, spacing: float) -> None:
 
 
 def _picture(instance: Dataset, pixels: NDArray[np.float32]) -> None:
-    stored = np.rint(pixels * STORED_MAXIMUM).clip(0, STORED_MAXIMUM).astype("<u2")
-    instance.SamplesPerPixel, instance.PhotometricInterpretation = 1, "MONOCHROME2"
-    instance.Rows, instance.Columns = stored.shape
-    instance.BitsAllocated, instance.BitsStored, instance.HighBit, instance.PixelRepresentation = 16, 12, 11, 0
+    series.set_pixels(instance, np.rint(pixels * STORED_MAXIMUM).clip(0, STORED_MAXIMUM))
     instance.PixelIntensityRelationship, instance.PixelIntensityRelationshipSign = "LOG", -1
     instance.RescaleIntercept, instance.RescaleSlope, instance.RescaleType = 0, 1, "US"
     instance.PresentationLUTShape = "IDENTITY"
     instance.WindowCenter, instance.WindowWidth = (STORED_MAXIMUM + 1) / 2, STORED_MAXIMUM + 1
     instance.LossyImageCompression, instance.BurnedInAnnotation = "00", "NO"
-    instance.PixelData = stored.tobytes()
 
 
 def _coded(concept: Concept) -> Sequence:

@@ -20,9 +20,10 @@ import numpy as np
 from pydicom.dataset import Dataset
 from scipy.ndimage import affine_transform
 
-from portal.demo import mr_series
+from portal.demo import mr_series, series
 from portal.demo.assets import COLIN27, MNI152, Assets, Progress, Volume
-from portal.demo.mr_series import STORED_MAXIMUM, Plane, Protocol
+from portal.demo.mr_series import Protocol
+from portal.demo.series import STORED_MAXIMUM, Plane, Slice, demonstration_uid
 
 SOURCE_MAXIMUM = 255  # both volumes are 8-bit
 FOLLOW_UP_VOLUMES = (0.970, 0.935)  # of the baseline's, at the second and third date of DEMO-0001
@@ -233,13 +234,13 @@ def written_once(folder: Path, *, made_by: str, write: Callable[[Path], None]) -
 def _write_files(recipe: Recipe, source: Path, folder: Path, progress: Progress) -> None:
     volume = load(source, scale=recipe.scale)
     exam = exam_header(recipe, window_width=display_width(volume))
-    localizer, t1 = mr_series.localizer_of(volume), mr_series.slices_of(volume, recipe.plane)
+    localizer, t1 = mr_series.localizer_of(volume), series.slices_of(volume, recipe.plane)
     for done, _ in enumerate(_both_series(recipe, exam, localizer, t1, folder), start=1):
         progress(recipe.title, done, len(localizer) + len(t1))
 
 
 def _both_series(
-    recipe: Recipe, exam: Dataset, localizer: list[mr_series.Slice], t1: list[mr_series.Slice], folder: Path
+    recipe: Recipe, exam: Dataset, localizer: list[Slice], t1: list[Slice], folder: Path
 ) -> Iterator[Path]:
     yield from mr_series.write_series(localizer, exam=exam, protocol=LOCALIZER, folder=folder)
     yield from mr_series.write_series(t1, exam=exam, protocol=recipe.t1, folder=folder)
@@ -273,7 +274,7 @@ def display_width(volume: hd.Volume) -> float:
 
 
 def _study_instance_uid(recipe: Described) -> str:
-    return mr_series.demonstration_uid(recipe.accession_number)
+    return demonstration_uid(recipe.accession_number)
 
 
 def exam_header(recipe: Described, *, window_width: float) -> Dataset:
@@ -288,7 +289,7 @@ def exam_header(recipe: Described, *, window_width: float) -> Dataset:
     header.PatientSex = recipe.patient.sex
     header.PatientAge = f"{(int(recipe.study_date) - int(recipe.patient.birth_date)) // 10_000:03d}Y"
     header.StudyInstanceUID = _study_instance_uid(recipe)
-    header.FrameOfReferenceUID = mr_series.demonstration_uid(recipe.accession_number, "frame of reference")
+    header.FrameOfReferenceUID = demonstration_uid(recipe.accession_number, "frame of reference")
     header.PositionReferenceIndicator = ""
     header.AccessionNumber = header.StudyID = recipe.accession_number
     header.StudyDate, header.StudyTime = recipe.study_date, recipe.study_time

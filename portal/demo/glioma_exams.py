@@ -21,10 +21,11 @@ from inference.training.brains import Brain
 from inference.training.glioma_cases import axial_grid, pose
 from inference.training.mr_acquisition import Acquired, Scan, acquire
 from inference.training.mr_contrasts import FLAIR, T1, Contrast
-from portal.demo import mr_series
+from portal.demo import mr_series, series
 from portal.demo.assets import Progress, TissueMaps, fetch_tissue_maps
 from portal.demo.exams import DemonstrationExam, Patient, display_width, exam_header, written_once
-from portal.demo.mr_series import STORED_MAXIMUM, Plane, Protocol
+from portal.demo.mr_series import Protocol
+from portal.demo.series import STORED_MAXIMUM, Plane, demonstration_uid
 
 ASH = Patient("DEMO-0011", "Demo^Ash", "19780319", "F")
 AE_TITLE = "GLIOMA"
@@ -118,7 +119,7 @@ def write_visit(visit: Visit, maps: TissueMaps, out_dir: Path, progress: Progres
         write=lambda folder: _write_files(visit, maps, folder, progress),
     )
     return DemonstrationExam(
-        study_instance_uid=mr_series.demonstration_uid(visit.accession_number),
+        study_instance_uid=demonstration_uid(visit.accession_number),
         accession_number=visit.accession_number,
         patient_id=visit.patient.patient_id,
         title=visit.title,
@@ -160,7 +161,7 @@ def _write_files(visit: Visit, maps: TissueMaps, folder: Path, progress: Progres
         exam = exam_header(visit, window_width=display_width(volume))
         exam.ManufacturerModelName = "Drawn brains"
         for _ in mr_series.write_series(
-            mr_series.slices_of(volume, Plane.AXIAL), exam=exam, protocol=protocol, folder=folder
+            series.slices_of(volume, Plane.AXIAL), exam=exam, protocol=protocol, folder=folder
         ):
             pass
         progress(visit.title, done, len(visit.series))

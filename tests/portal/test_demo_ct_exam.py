@@ -12,8 +12,9 @@ import pytest
 from inference.operators.loading import load_volume
 from inference.operators.values import SourceSeries
 from portal.demo import ct_exams
-from portal.demo.ct_series import INTERCEPT_HU, STORED_MAXIMUM
+from portal.demo.ct_series import INTERCEPT_HU
 from portal.demo.exams import DemonstrationExam
+from portal.demo.series import STORED_MAXIMUM
 
 SPACING_MM = (0.703125, 0.703125, 2.5)
 BELOW_AIR_HU, SKULL_HU = -2048, 3071

@@ -21,7 +21,7 @@ from pynetdicom.sop_class import MRImageStorage
 
 from portal.demo import assets, exams, send
 from portal.demo.exams import CAST, Recipe
-from portal.demo.mr_series import STORED_MAXIMUM, Plane
+from portal.demo.series import STORED_MAXIMUM, Plane
 
 BASELINE, SIX_MONTHS, TWELVE_MONTHS, BIRCH, CEDAR = CAST
 

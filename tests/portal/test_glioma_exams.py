@@ -18,7 +18,7 @@ from inference.training.mr_contrasts import FLAIR
 from portal.demo import glioma_exams
 from portal.demo.assets import TissueMaps
 from portal.demo.glioma_exams import FULL_SCALE, VISITS, Visit, drawn, write_visit
-from portal.demo.mr_series import STORED_MAXIMUM
+from portal.demo.series import STORED_MAXIMUM
 
 BASELINE, LAST = VISITS[0], VISITS[-1]
 COARSE = 4.0
