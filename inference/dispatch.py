@@ -1,7 +1,6 @@
 """Complete exams become jobs."""
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -10,8 +9,8 @@ from django.utils.timezone import now
 from dicom_ingest import rules
 from dicom_ingest.exam_headers import HeaderUnreadable, headers_of
 from dicom_ingest.headers import exam_header
-from dicom_ingest.models import AETitle, Exam, Instance, Route, RuleVerdict, Series
-from inference import engine, model_registry, pipeline, registration
+from dicom_ingest.models import AETitle, Exam, Route, RuleVerdict, Series
+from inference import engine, fingerprint, model_registry, pipeline, registration
 from inference.errors import InferenceError
 from inference.models import Job
 from inference.schema import Pipeline
@@ -88,7 +87,7 @@ def submit(definition: Pipeline, route: Route) -> Job:
     job, created = Job.objects.get_or_create(
         pipeline=version,
         exam=exam,
-        fingerprint=_fingerprint(_instances(exam, chosen, prior)),
+        fingerprint=fingerprint.of_input(exam, chosen, prior),
         rerun_of=None,
         defaults={
             "route": route,
@@ -130,15 +129,3 @@ def _priority(route: Route) -> str:
 def _select(exam: Exam, definition: Pipeline) -> Selection:
     headers = headers_of(exam)
     return select_series(exam_header(headers), headers, definition.input)
-
-
-def _instances(exam: Exam, chosen: Sequence[Series], prior: Series | None) -> Iterable[Instance]:
-    """What the job is unique by: what it will read, or all that came where nothing fits."""
-    if not chosen:
-        return Instance.objects.filter(series__exam=exam, series__origin=Series.Origin.RECEIVED)
-    return Instance.objects.filter(series__in=[*chosen, *([prior] if prior else [])])
-
-
-def _fingerprint(instances: Iterable[Instance]) -> str:
-    lines: Sequence[str] = sorted(f"{instance.sop_instance_uid} {instance.sha256}\n" for instance in instances)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -138,8 +138,13 @@ def note(job: Job, trace: Trace) -> None:
 
 
 def supersede_older(job: Job) -> None:
-    """Mark older jobs of the same pipeline on the same exam, and the series they made, as superseded by `job`."""
-    older = Job.objects.filter(exam=job.exam, pipeline__name=job.pipeline.name).exclude(pk=job.pk)
+    """Mark older jobs of the same pipeline on the same exam, and the series they made, as superseded by `job`.
+
+    A rerun counts for nobody: none is superseded, and none supersedes.
+    """
+    if job.is_rerun:
+        return
+    older = Job.objects.filter(exam=job.exam, pipeline__name=job.pipeline.name, rerun_of=None).exclude(pk=job.pk)
     # Jobs first: this waits for one that is just ending, so that its series is seen by the line after.
     older.exclude(state=State.SUPERSEDED).update(state=State.SUPERSEDED, superseded_by=job, lease_expires_at=None)
     Result.objects.filter(job__in=older).series().filter(superseded_at=None).update(superseded_at=now())

@@ -10,23 +10,30 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from dicom_ingest.models import AETitle, Exam, Series
-from inference import engine
+from inference import engine, fingerprint
 from inference.models import Job, Result
 from portal.audit import trail
 from portal.audit.actions import Action
 
+OTHER_INPUT = (
+    "Its series have changed since it ran: images came later, or are gone. Another result would come of another input. "
+    "Look for the newer job on the exam's page, or complete the exam again."
+)
+
 
 class NotRerunnable(Exception):
-    """The job has no result to compare with; the message says what to do."""
+    """Nothing could be learned from running the job again; the message says why, and what to do."""
 
 
 def queue_rerun(first: Job) -> Job:
     """Queue a job that runs the version of `first` on its series again, behind all others.
 
-    Raises NotRerunnable.
+    Raises NotRerunnable when there is no result to compare with, or the series are no longer what `first` read.
     """
     if not first.is_rerunnable or not hasattr(first, "result"):
         raise NotRerunnable(_why_not(first))
+    if fingerprint.as_stored(first) != first.fingerprint:
+        raise NotRerunnable(OTHER_INPUT)
     with transaction.atomic():
         again = Job.objects.create(
             pipeline=first.pipeline,

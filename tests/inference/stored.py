@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from dicom_ingest.models import Exam, Series
-from inference import results
+from inference import fingerprint, results
 from inference.execution import Measured, ObjectFile, Report
 from inference.identity import Identity
 from inference.models import Job, PipelineVersion, Result
@@ -54,6 +54,13 @@ def version_of(definition: Pipeline) -> PipelineVersion:
         },
     )
     return version
+
+
+def with_its_fingerprint(job: Job) -> Job:
+    """`job` under the fingerprint of what it reads, as dispatch makes jobs."""
+    job.fingerprint = fingerprint.as_stored(job)
+    job.save(update_fields=["fingerprint"])
+    return job
 
 
 def stored(

@@ -12,6 +12,7 @@ from inference.models import Agreement, Finding, Job, Measurement, PipelineLimit
 from portal.models import User
 from tests.conftest import Cast
 from tests.inference.conftest import MakeJob
+from tests.inference.stored import with_its_fingerprint
 
 MakeResult = Callable[[Job], Result]
 State = Job.State
@@ -44,7 +45,7 @@ def test_a_job_is_retried_cancelled_and_rerun(cast: Cast, make_job: MakeJob, mak
     assert client.post(f"/api/jobs/{job.pk}/retry/").json()["state"] == "queued"
     assert client.post(f"/api/jobs/{job.pk}/cancel/").json()["state"] == "cancelled"
     Job.objects.filter(pk=job.pk).update(state=State.SUCCEEDED)
-    make_result(job)
+    make_result(with_its_fingerprint(job))
     again = client.post(f"/api/jobs/{job.pk}/rerun/")
     assert again.status_code == 201
     assert again.json()["rerun_of"] == str(job.pk)

@@ -14,7 +14,7 @@ from inference import engine
 from inference.models import Job, OperatorRun, Result
 from inference.rerun import queue_rerun
 from tests.inference.conftest import MakeJob
-from tests.inference.stored import LIVER, pipeline_of, received_series, stored
+from tests.inference.stored import LIVER, pipeline_of, received_series, stored, with_its_fingerprint
 
 pytestmark = pytest.mark.django_db
 
@@ -89,7 +89,7 @@ def test_a_rerun_is_queued_or_refused(make_job: MakeJob, make_result: MakeResult
     code, said = refused("rerun", str(job.pk))
     assert code == 1
     assert "no result to compare with" in said
-    make_result(job)
+    make_result(with_its_fingerprint(job))
     said = jobs("rerun", str(job.pk))
     again = job.reruns.get()
     assert said == f"Job {again.pk} runs the same again.\n"
@@ -98,7 +98,7 @@ def test_a_rerun_is_queued_or_refused(make_job: MakeJob, make_result: MakeResult
 
 def test_waiting_for_a_rerun_ends_in_time(make_job: MakeJob, make_result: MakeResult) -> None:
     job = make_job(state=State.SUCCEEDED)
-    make_result(job)
+    make_result(with_its_fingerprint(job))
     code, said = refused("rerun", str(job.pk), "--wait", "--timeout", "0")
     assert code == 1
     assert "is still queued after 0 s. Is a worker running?" in said
@@ -126,7 +126,7 @@ def test_waiting_for_a_rerun_tells_what_differs(
 def test_a_rerun_is_shown_with_its_first_job_and_how_it_ended(make_job: MakeJob, make_result: MakeResult) -> None:
     job = make_job(state=State.SUCCEEDED)
     make_result(job)
-    again = queue_rerun(job)
+    again = queue_rerun(with_its_fingerprint(job))
     engine.cancel(again.pk)
     shown = jobs("show", str(again.pk))
     assert "cancelled" in shown

@@ -14,7 +14,7 @@ from inference.models import Job, Result
 from inference.repeatability import SAME
 from inference.rerun import queue_rerun
 from tests.acting import Stage
-from tests.inference.stored import LIVER, Box, pipeline_of, received_series, stored
+from tests.inference.stored import LIVER, Box, pipeline_of, received_series, stored, with_its_fingerprint
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("brain_ae")]
 
@@ -83,7 +83,7 @@ def test_a_worker_runs_a_job_again_to_the_same_bytes(
     assert runner.run_next()
     first.refresh_from_db()
     assert first.state == Job.State.SUCCEEDED, first.reason
-    again = queue_rerun(first)
+    again = queue_rerun(with_its_fingerprint(first))
     assert runner.run_next()
     made = Result.objects.get(job=again)
     assert said_of(made) == SAME

@@ -4,14 +4,20 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from pydicom import Dataset
 
-from dicom_ingest.models import AETitle, Series
+from dicom_ingest.models import AETitle, Instance, Series
 from inference import engine
+from inference.dispatch import submit
 from inference.models import Job, Result
+from inference.pipeline import load_named
 from inference.rerun import NotRerunnable, queue_rerun
 from portal.models import User
 from tests.conftest import Cast
 from tests.inference.conftest import MakeJob
+from tests.inference.received import receive
+from tests.inference.series import mr_series, numbered_voxels
+from tests.inference.stored import with_its_fingerprint
 
 SignIn = Callable[[User], Client]
 MakeResult = Callable[[Job], Result]
@@ -25,7 +31,18 @@ def first(make_job: MakeJob, make_result: MakeResult) -> Job:
     made = make_result(job)
     job.input_series = made.segmentation
     job.save()
-    return Job.objects.get(pk=job.pk)
+    return with_its_fingerprint(Job.objects.get(pk=job.pk))
+
+
+@pytest.fixture
+def dispatched(brain_ae: AETitle) -> tuple[Job, list[Dataset]]:
+    """A job of a received series of which one slice has yet to come, and all of its slices."""
+    instances = mr_series(numbered_voxels((25, 4, 4)))
+    route = receive(instances[:-1])
+    job = submit(load_named("brain-extraction"), route)
+    Job.objects.filter(pk=job.pk).update(state=State.SUCCEEDED)
+    Result.objects.create(job=job, exam=job.exam)
+    return Job.objects.get(pk=job.pk), instances
 
 
 def test_a_rerun_takes_the_same_version_and_series_and_waits_behind_all_others(first: Job) -> None:
@@ -59,6 +76,48 @@ def test_a_rerun_is_not_rerun_itself(first: Job) -> None:
     again.state = State.SUCCEEDED
     with pytest.raises(NotRerunnable, match="Rerun the first job"):
         queue_rerun(again)
+
+
+def test_a_newer_job_leaves_reruns_alone(first: Job, make_job: MakeJob, make_result: MakeResult) -> None:
+    again = queue_rerun(first)
+    made = make_result(again)
+    newer = make_job(fingerprint="newer")
+    engine.supersede_older(newer)
+    first.refresh_from_db()
+    again.refresh_from_db()
+    assert (first.state, first.superseded_by) == (State.SUPERSEDED, newer)
+    assert (again.state, again.superseded_by) == (State.QUEUED, None)
+    assert made.segmentation is not None
+    made.segmentation.refresh_from_db()
+    assert made.segmentation.superseded_at is None
+
+
+def test_a_rerun_supersedes_nothing(first: Job) -> None:
+    engine.supersede_older(queue_rerun(first))
+    first.refresh_from_db()
+    assert (first.state, first.superseded_by) == (State.SUCCEEDED, None)
+
+
+def test_a_superseded_job_is_rerun_while_its_input_is_what_it_was(dispatched: tuple[Job, list[Dataset]]) -> None:
+    job, _ = dispatched
+    Job.objects.filter(pk=job.pk).update(state=State.SUPERSEDED)
+    assert queue_rerun(Job.objects.get(pk=job.pk)).fingerprint == job.fingerprint
+
+
+def test_a_job_whose_series_has_grown_is_not_rerun(dispatched: tuple[Job, list[Dataset]]) -> None:
+    job, instances = dispatched
+    receive(instances[-1:])
+    with pytest.raises(NotRerunnable, match="Its series have changed since it ran"):
+        queue_rerun(job)
+    assert not job.reruns.exists()
+
+
+def test_a_job_whose_series_is_gone_is_not_rerun(dispatched: tuple[Job, list[Dataset]], cast: Cast) -> None:
+    job, _ = dispatched
+    Job.objects.filter(pk=job.pk).update(input_series=None)
+    Instance.objects.filter(series__exam=job.exam).delete()
+    with pytest.raises(NotRerunnable, match="complete the exam again"):
+        queue_rerun(Job.objects.get(pk=job.pk))
 
 
 def test_those_who_manage_jobs_rerun_from_the_page(cast: Cast, first: Job, signed_in: SignIn) -> None:
