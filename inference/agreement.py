@@ -15,25 +15,36 @@ from pathlib import Path
 
 import highdicom
 import numpy as np
+import pydicom
 from django.core.cache import cache
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from highdicom import VolumeGeometry
 from pydicom.errors import InvalidDicomError
 
+from dicom_ingest.models import Series
 from inference import orders, overlap
+from inference.errors import InferenceError
 from inference.models import Agreement, PipelineVersion, Result
 from inference.operators.components import CUBIC_MM_PER_ML
+from inference.operators.stacking import ROUNDING, stack
+from inference.operators.values import SourceSeries
 from inference.writers.masks import Bits, read_masks
 
 logger = logging.getLogger(__name__)
 
 AGREED = 1.0
 """The Dice coefficient of two empty masks: they agree that nothing is there."""
+READ_AT_ONCE_BYTES = 4096
+"""What is larger, such as pixels, stays on disk where geometry alone is asked for."""
 LEFT_ALONE_SECONDS = 3600
 """A result whose files cannot be compared is not tried again for so long."""
 
+Masks = Mapping[str, Bits]
+"""The masks of a segmentation by label."""
+
 
 class NotComparable(Exception):
-    """Two segmentations do not lie on one grid, or cannot be read."""
+    """A segmentation does not lie on the grid of the series that it was made from, or one of both cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -45,29 +56,23 @@ class SharedStructure:
     second: str
 
 
-@dataclass(frozen=True)
-class _Segmented:
-    """What one result's segmentation holds: masks by label, and the volume of one voxel in ml."""
-
-    masks: Mapping[str, Bits]
-    voxel_ml: float
-
-
 def compare(result: Result) -> list[Agreement]:
     """Compare `result` with every other current result that segments a structure of its on the same series.
 
     Returns the rows written, the earlier of two results first in each. Raises NotComparable.
     """
-    mine = None
+    partners = list(_partners_that_share(result))
+    if not partners:
+        return []
+    grid = source_grid(result.job.input_series)
+    mine = _read(result, grid)
     written = []
-    for other in _partners(result).select_related("job__pipeline", "segmentation"):
+    for other in partners:
         first, second = sorted((result, other), key=lambda one: (one.created_at, str(one.pk)))
+        theirs = _read(other, grid)
+        masks = (mine, theirs) if first == result else (theirs, mine)
         shared = shared_structures(first.job.pipeline, second.job.pipeline)
-        if shared:
-            mine = mine or _read(result)
-            theirs = _read(other)
-            both = (mine, theirs) if first == result else (theirs, mine)
-            written += [_write(first, second, one, *both) for one in shared]
+        written += [_write(first, second, one, masks, grid) for one in shared]
     return written
 
 
@@ -113,15 +118,14 @@ def shared_structures(first: PipelineVersion, second: PipelineVersion) -> list[S
 
 
 def _write(
-    first: Result, second: Result, structure: SharedStructure, ours: _Segmented, theirs: _Segmented
+    first: Result, second: Result, structure: SharedStructure, masks: tuple[Masks, Masks], grid: VolumeGeometry
 ) -> Agreement:
-    one, other = ours.masks[structure.first], theirs.masks[structure.second]
-    if one.shape != other.shape:
-        raise NotComparable(f"{structure.name} has {one.shape} voxels in one and {other.shape} in the other.")
+    one, other = masks[0][structure.first], masks[1][structure.second]
+    voxel_ml = grid.voxel_volume / CUBIC_MM_PER_ML
     values = {
         "dice": AGREED if (found := overlap.dice(one, other)) is None else found,
-        "first_ml": float(np.count_nonzero(one) * ours.voxel_ml),
-        "second_ml": float(np.count_nonzero(other) * theirs.voxel_ml),
+        "first_ml": float(np.count_nonzero(one) * voxel_ml),
+        "second_ml": float(np.count_nonzero(other) * voxel_ml),
     }
     row, _ = Agreement.objects.update_or_create(first=first, second=second, structure=structure.name, defaults=values)
     return row
@@ -135,6 +139,12 @@ def _partners(result: Result) -> QuerySet[Result]:
         exam=result.exam_id, job__input_series=result.job.input_series_id, segmentation__isnull=False
     )
     return same.exclude(job__pipeline__name=result.job.pipeline.name).exclude(pk=result.pk)
+
+
+def _partners_that_share(result: Result) -> Iterator[Result]:
+    for other in _partners(result).select_related("job__pipeline", "segmentation"):
+        if shared_structures(result.job.pipeline, other.job.pipeline):
+            yield other
 
 
 def _of_version(lacking: QuerySet[Result], version: int, others: Sequence[int]) -> QuerySet[Result]:
@@ -165,18 +175,56 @@ def _labels_by_type(version: PipelineVersion) -> dict[tuple[str, str], list[str]
     return labels
 
 
-def _read(result: Result) -> _Segmented:
+def source_grid(series: Series | None) -> VolumeGeometry:
+    """The grid of a received series, from its headers as they came: what volumes are computed from (mm, LPS).
+
+    Raises NotComparable when they cannot be read or form no grid.
+    """
+    try:
+        files = orders.files_of([series] if series else [])
+        images = [pydicom.dcmread(file, defer_size=READ_AT_ONCE_BYTES) for file in files]
+        if not images:
+            raise NotComparable("The series that it was made from is gone, so its volumes cannot be computed.")
+        ordered = stack(SourceSeries(tuple(images)))
+    except (OSError, InvalidDicomError, InferenceError) as fault:
+        raise NotComparable(f"The series that it was made from cannot be read: {fault}") from fault
+    plane = ordered.planes[0]
+    return VolumeGeometry(
+        affine=ordered.affine,
+        spatial_shape=(len(ordered.planes), *plane.size),
+        coordinate_system="PATIENT",
+        frame_of_reference_uid=plane.frame_of_reference,
+    )
+
+
+def _read(result: Result, grid: VolumeGeometry) -> Masks:
     files = list(_segmentation_files(result))
     if len(files) != 1:
         raise NotComparable(f"Its segmentation has {len(files)} files, not one.")
     try:
-        geometry = highdicom.imread(files[0], lazy_frame_retrieval=True).get_volume_geometry()
+        own = highdicom.imread(files[0], lazy_frame_retrieval=True).get_volume_geometry()
         masks = read_masks(files[0])
     except (OSError, InvalidDicomError, AttributeError, ValueError, RuntimeError) as fault:
         raise NotComparable(f"Its segmentation cannot be read: {fault}") from fault
-    if geometry is None:
+    if own is None:
         raise NotComparable("The frames of its segmentation form no volume.")
-    return _Segmented(masks, geometry.voxel_volume / CUBIC_MM_PER_ML)
+    _check_on_grid(own, grid)
+    return masks
+
+
+def _check_on_grid(own: VolumeGeometry, grid: VolumeGeometry) -> None:
+    turned = own.to_patient_orientation(grid.get_closest_patient_orientation())
+    if not turned.geometry_equal(grid, tol=ROUNDING):
+        raise NotComparable(
+            f"Its segmentation says {_in_words(turned)}, but the series that it was made from is {_in_words(grid)}. "
+            "No volume is computed from it."
+        )
+
+
+def _in_words(grid: VolumeGeometry) -> str:
+    sizes, spacing = (" x ".join(f"{number:.4g}" for number in each) for each in (grid.spatial_shape, grid.spacing))
+    corner = ", ".join(f"{number:.2f}" for number in grid.position)
+    return f"{sizes} voxels of {spacing} mm from ({corner}) mm"
 
 
 def _segmentation_files(result: Result) -> Iterator[Path]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pydicom
 import pytest
 from django.core.cache import cache
 from pydicom import Dataset
 
 from dicom_ingest.models import Series
 from inference import agreement, comparisons
-from inference.agreement import shared_structures
+from inference.agreement import NotComparable, shared_structures
 from inference.models import Agreement, Job, Result
+from inference.operators.loading import load_volume
+from tests.inference.series import source
 from tests.inference.stored import LIVER, SPLEEN, Box, pipeline_of, received_series, stored, version_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("brain_ae")]
@@ -88,6 +92,61 @@ def test_a_segmentation_that_cannot_be_read_is_left_alone_for_a_while(
     assert comparisons.compare_waiting() == 0
     cache.clear()
     assert comparisons.compare_waiting() == 1
+
+
+def spoil(result: Result, store: Path, change: Callable[[Dataset], None]) -> None:
+    """Let `change` have its way with the header of the result's stored segmentation."""
+    assert result.segmentation is not None
+    [file] = (store / "exams").rglob(f"{result.segmentation.instances.get().sop_instance_uid}.dcm")
+    segmentation = pydicom.dcmread(file)
+    change(segmentation)
+    segmentation.save_as(file)
+
+
+def _larger_pixels(segmentation: Dataset) -> None:
+    segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = [1.5, 1.5]
+
+
+def _wider_gaps(segmentation: Dataset) -> None:
+    measures = segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    measures.SpacingBetweenSlices = 1.5 * measures.SpacingBetweenSlices
+    for group in segmentation.PerFrameFunctionalGroupsSequence:
+        *within, across = group.PlanePositionSequence[0].ImagePositionPatient
+        group.PlanePositionSequence[0].ImagePositionPatient = [*within, 1.5 * across]
+
+
+def _shifted(segmentation: Dataset) -> None:
+    for group in segmentation.PerFrameFunctionalGroupsSequence:
+        position = group.PlanePositionSequence[0].ImagePositionPatient
+        group.PlanePositionSequence[0].ImagePositionPatient = [position[0] + 1, *position[1:]]
+
+
+@pytest.mark.parametrize("change", [_larger_pixels, _wider_gaps, _shifted])
+def test_a_segmentation_that_contradicts_its_source_is_not_measured(
+    organs: Result, series: list[Dataset], tmp_path: Path, store: Path, change: Callable[[Dataset], None]
+) -> None:
+    transplant = stored(TRANSPLANT, series, [THERE], folder=tmp_path)
+    spoil(transplant, store, change)
+    with pytest.raises(
+        NotComparable, match=r"but the series that it was made from is 5 x 6 x 7 voxels of 2 x 1 x 1 mm"
+    ):
+        agreement.compare(organs)
+    assert not Agreement.objects.exists()
+
+
+def test_without_the_source_series_no_volume_is_computed(
+    organs: Result, series: list[Dataset], tmp_path: Path, store: Path
+) -> None:
+    stored(TRANSPLANT, series, [THERE], folder=tmp_path)
+    [file] = (store / "exams").rglob(f"{series[0].SOPInstanceUID}.dcm")
+    file.unlink()
+    with pytest.raises(NotComparable, match="The series that it was made from cannot be read"):
+        agreement.compare(organs)
+
+
+def test_the_grid_of_the_source_is_that_of_load_volume(organs: Result, series: list[Dataset]) -> None:
+    loaded = load_volume(source(series))
+    assert loaded.get_geometry().geometry_equal(agreement.source_grid(organs.job.input_series))
 
 
 def test_structures_are_shared_by_their_code_and_where_that_is_not_one_by_their_label() -> None:
