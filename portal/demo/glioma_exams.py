@@ -96,8 +96,8 @@ VISITS = (
     Visit(2, "20241204", "101000", "Ash, 3 months", 11.0),
     Visit(3, "20250305", "084500", "Ash, 6 months", 10.0),
     Visit(4, "20250611", "111500", "Ash, 9 months", 10.5),
-    Visit(5, "20250910", "093000", "Ash, 12 months", 13.0),
-    Visit(6, "20251210", "102000", "Ash, 15 months", 17.0, ((AX_FLAIR, FLAIR), (AX_T1, T1))),
+    Visit(5, "20250910", "093000", "Ash, 12 months", 15.0),
+    Visit(6, "20251210", "102000", "Ash, 15 months", 23.0, ((AX_FLAIR, FLAIR), (AX_T1, T1))),
 )
 
 

@@ -68,12 +68,14 @@ def test_two_visits_are_measured_as_they_were_drawn_and_the_second_progresses(
     last = graph.execute(chosen, sources, models_dir=models_dir)
     assert last.classifications[0].label == "progression"
     assert last.is_urgent
+    course = next(step for step in chosen.steps if step.operator == "course-of-volume")
+    assert course.parameters["growth"] == "40 %"
 
     for visit, outputs in ((SMALLEST, first), (GROWN, last)):
         truth = glioma_exams.drawn(visit, maps, FLAIR).lesion
         assert (dice(np.asarray(outputs.segments[0].array), truth) or 0.0) >= 0.90
         assert measured(outputs)["Lesion volume"] == pytest.approx(visit.lesion_ml, rel=0.1)
-    assert measured(last)["Change since the first exam"] == pytest.approx(30, abs=10)
+    assert measured(last)["Change since the first exam"] == pytest.approx(50, abs=10)
     assert measured(last)["New since the prior"] < 1.5
 
 

@@ -61,7 +61,7 @@ def test_the_patient_answers_to_treatment_and_then_progresses() -> None:
     volumes = [visit.lesion_ml for visit in VISITS]
     assert len(volumes) == 6
     assert min(volumes) < volumes[0] < volumes[-1]
-    assert volumes[-1] >= 1.4 * min(volumes)
+    assert all(later >= 1.4 * min(volumes) for later in volumes[-2:])
     assert [visit.study_date for visit in VISITS] == sorted(visit.study_date for visit in VISITS)
 
 
