@@ -66,7 +66,7 @@ outputs:
     - step: organ
       number: 1
       label: Organ
-      category: {value: "123037004", scheme: SCT, meaning: Anatomical Structure}
+      category: {value: "91723000", scheme: SCT, meaning: Anatomical Structure}
       type: {value: "10200004", scheme: SCT, meaning: Liver}
       colour: "#b45f06"
   measurements:

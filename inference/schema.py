@@ -56,6 +56,12 @@ class Code(Strict):
     meaning: Annotated[str, Field(min_length=1, max_length=64)]
 
 
+class Region(Code):
+    """A place in the body, and its side where it is one of two."""
+
+    laterality: Literal["left", "right"] | None = None
+
+
 class Condition(Strict):
     """What a series must meet, in CEL, and what to say of one that does not."""
 
@@ -142,7 +148,7 @@ class BoxesOutput(Strict):
     """Places in images, and what was found in each: every region and finding that the step may name, with its code."""
 
     step: str
-    regions: dict[Text, Code] = Field(min_length=1)
+    regions: dict[Text, Region] = Field(min_length=1)
     findings: dict[Text, Code] = Field(min_length=1)
 
 

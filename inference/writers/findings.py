@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from inference.operators.values import Box
 from inference.outputs import ClassifiedValue
-from inference.schema import Code, Pipeline
+from inference.schema import Code, Pipeline, Region
 
 
-def box_codes(pipeline: Pipeline, box: Box) -> tuple[Code, Mapping[str, Code]]:
+def box_codes(pipeline: Pipeline, box: Box) -> tuple[Region, Mapping[str, Code]]:
     """The code of the box's region, and those of every finding that it may hold."""
     fitting = (one for one in pipeline.outputs.boxes if box.region in one.regions)
     named = next(one for one in fitting if box.probabilities.keys() <= one.findings.keys())

@@ -17,7 +17,7 @@ from inference.errors import OperatorContractBroken
 from inference.operators.values import Box
 from inference.outputs import ClassifiedValue, MeasuredValue
 from inference.products import FinishedRun, WrittenFile
-from inference.schema import Code, Pipeline, SegmentOutput
+from inference.schema import Code, Pipeline, Region, SegmentOutput
 from inference.writers import provenance
 from inference.writers.findings import box_codes, class_codes, most_probable_first
 
@@ -32,6 +32,7 @@ PROCEDURES = {
 }
 ANY_PROCEDURE = DicomCode("363679005", "SCT", "Imaging procedure")
 UNIT_MEANINGS = {"1": "no units", "%": "percent", "ml": "milliliter", "mm": "millimeter", "mm2": "square millimeter"}
+LATERALITIES = {"left": codes.SCT.Left, "right": codes.SCT.Right}
 NOTHING = "The pipeline looked at these images and found nothing of what it looks for."
 OWN_SCHEME = "99OVERREAD"
 """Codes of our own, for what no scheme has a code for: `P-` and a finding's code is the probability of that finding."""
@@ -194,10 +195,15 @@ def _box(box: Box, run: FinishedRun, *, occurrence: int) -> sr.PlanarROIMeasurem
             source_image=sr.SourceImageForRegion(image.SOPClassUID, image.SOPInstanceUID),
         ),
         finding_type=provenance.dicom_code(findings[box.finding]),
-        finding_sites=[sr.FindingSite(provenance.dicom_code(region))],
+        finding_sites=[_site(region)],
         algorithm_id=_algorithm(run.pipeline),
         measurements=[_probability(findings[one], value) for one, value in most_probable_first(box.probabilities)],
     )
+
+
+def _site(region: Region) -> sr.FindingSite:
+    side = LATERALITIES[region.laterality] if region.laterality else None
+    return sr.FindingSite(provenance.dicom_code(region), laterality=side)
 
 
 def _image(run: FinishedRun, sop_instance_uid: str) -> Dataset:

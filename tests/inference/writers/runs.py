@@ -98,7 +98,9 @@ def of_radiographs(*, demonstration: bool = False) -> Pipeline:
             "boxes": [
                 {
                     "step": "hips",
-                    "regions": {"left hip": code("287679003", "Left hip"), "right hip": code("287579007", "Right hip")},
+                    "regions": {
+                        f"{side} hip": code("29836001", "Hip") | {"laterality": side} for side in ("left", "right")
+                    },
                     "findings": {"fracture": code("72704001", "Fracture"), "normal": code("17621005", "Normal")},
                 }
             ],
@@ -146,7 +148,7 @@ def code(value: str, meaning: str) -> dict[str, str]:
     return {"value": value, "scheme": "SCT", "meaning": meaning}
 
 
-ORGAN = code("123037004", "Anatomical Structure")
+ORGAN = code("91723000", "Anatomical Structure")
 
 
 def _brain_extraction_but(demonstration: bool, outputs: dict[str, Any]) -> Pipeline:

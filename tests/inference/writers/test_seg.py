@@ -27,7 +27,7 @@ TWO_SEGMENTS = """
     - step: mask
       number: 2
       label: Also brain
-      category: {value: "123037004", scheme: SCT, meaning: Anatomical Structure}
+      category: {value: "91723000", scheme: SCT, meaning: Anatomical Structure}
       type: {value: "12738006", scheme: SCT, meaning: Brain}
       colour: "#00ff00"
   measurements:"""
@@ -94,7 +94,7 @@ def test_it_says_what_is_segmented_and_by_which_algorithm_and_model(brain_extrac
     segmentation = written(mr_series(numbered_voxels()), brain_extraction)
     (segment,) = segmentation.SegmentSequence
     category, kind = segment.SegmentedPropertyCategoryCodeSequence[0], segment.SegmentedPropertyTypeCodeSequence[0]
-    assert (category.CodeValue, category.CodingSchemeDesignator) == ("123037004", "SCT")
+    assert (category.CodeValue, category.CodingSchemeDesignator) == ("91723000", "SCT")
     assert (kind.CodeValue, kind.CodingSchemeDesignator, kind.CodeMeaning) == ("12738006", "SCT", "Brain")
     assert (segment.SegmentLabel, segment.SegmentAlgorithmType) == ("Brain", "AUTOMATIC")
     algorithm = segment.SegmentationAlgorithmIdentificationSequence[0]
