@@ -15,6 +15,12 @@ from portal import tasks
 from portal.audit import trail
 from portal.audit.actions import Action
 
+LOOK = "dicom_ingest.tasks.complete_due_exams"
+LOOKS_AHEAD = 5
+"""At most so many looks between two ticks: in a busy portal the tick is soon enough."""
+LATE_SECONDS = 0.01
+"""A look comes so much after the moment, never before it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesState:
@@ -46,6 +52,24 @@ def complete_exams(at: datetime | None = None) -> int:
         else:
             _settle_series(route.exam, before=horizon - timedelta(seconds=seconds))
     return completed
+
+
+def look_ahead(at: datetime | None = None) -> None:
+    """Have a worker look for exams at the moments when they become quiet before the next tick (after `at`, now).
+
+    Only the tick asks for this, so looks do not multiply while an exam arrives. Nothing is lost with a lost message.
+    """
+    at = at or now()
+    for moment in _due_before_the_next_tick(at)[:LOOKS_AHEAD]:
+        tasks.hint(LOOK, queue="ingest", after=(moment - at).total_seconds() + LATE_SECONDS)
+
+
+def _due_before_the_next_tick(at: datetime) -> list[datetime]:
+    quiet_seconds = dict(AETitle.objects.values_list("title", "quiet_period_seconds"))
+    arrivals = Route.objects.filter(completed_at=None).values_list("called_ae", "last_instance_at")
+    due = (last + timedelta(seconds=quiet_seconds.get(title, DEFAULT_QUIET_SECONDS)) for title, last in arrivals)
+    next_tick = at + timedelta(seconds=settings.OVERREAD_COMPLETION_TICK_SECONDS)
+    return sorted(moment for moment in due if at < moment < next_tick)
 
 
 def complete_exam_now(exam: Exam) -> bool:

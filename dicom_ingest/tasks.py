@@ -9,7 +9,14 @@ from portal.tasks import job_task
 
 @job_task(queue="ingest")
 def complete_exams() -> None:
-    """Complete the exams that became quiet."""
+    """Complete the exams that became quiet, and see that those about to are not looked for too late."""
+    completion.complete_exams()
+    completion.look_ahead()
+
+
+@job_task(queue="ingest")
+def complete_due_exams() -> None:
+    """Complete the exams that become quiet at this very moment."""
     completion.complete_exams()
 
 

@@ -160,11 +160,12 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Hints only (the database is the truth), so an unacknowledged one may come back a little after the hard time limit.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 4000}
 CELERY_BEAT_SCHEDULE_FILENAME = str(OVERREAD_HOME / "celerybeat-schedule")
+OVERREAD_COMPLETION_TICK_SECONDS = 1.0
 CELERY_BEAT_SCHEDULE = {
     # A tick that finds no free worker expires: the next one does its work.
     name: {"task": name, "schedule": seconds, "options": {"expires": max(seconds, 5.0)}}
     for name, seconds in {
-        "dicom_ingest.tasks.complete_exams": 1.0,
+        "dicom_ingest.tasks.complete_exams": OVERREAD_COMPLETION_TICK_SECONDS,
         "studies.tasks.enrol_exams": 1.0,
         "inference.tasks.dispatch_exams": 1.0,
         "inference.tasks.sweep_jobs": 5.0,

@@ -37,13 +37,13 @@ def job_task(*, queue: Queue, seconds: int = 60) -> Callable[[Callable[P, R]], "
     return declare
 
 
-def hint(*works: str, queue: Queue) -> None:
-    """Have a worker of `queue` do the named tasks soon.
+def hint(*works: str, queue: Queue, after: float = 0) -> None:
+    """Have a worker of `queue` do the named tasks soon, `after` so many seconds.
 
     The database says what there is to do, so without a broker nothing is lost: the scheduler has it found again.
     """
     try:
         for work in works:
-            current_app.send_task(work, queue=queue, expires=HINT_SECONDS, retry=False)
+            current_app.send_task(work, queue=queue, countdown=after or None, expires=HINT_SECONDS, retry=False)
     except OperationalError as fault:
         logger.warning("The broker cannot be reached (%s); the scheduler will wake a worker later.", fault)

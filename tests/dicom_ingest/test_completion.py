@@ -14,9 +14,9 @@ from pydicom.dataset import Dataset
 from pytest_django import Settings
 
 from dicom_ingest import store
-from dicom_ingest.completion import complete_exams, complete_now
+from dicom_ingest.completion import LOOK, LOOKS_AHEAD, complete_exams, complete_now, look_ahead
 from dicom_ingest.indexer import index, index_waiting
-from dicom_ingest.models import AETitle, Route, Series
+from dicom_ingest.models import AETitle, Exam, Route, Series
 from dicom_ingest.tasks import complete_exams as task
 from tests.dicom_ingest.scanner import mr_series
 from tests.dicom_ingest.waiting import filed, spooled
@@ -206,3 +206,51 @@ def test_without_a_broker_an_exam_is_complete_all_the_same(monkeypatch: pytest.M
     arrive(mr_series(slices=1)[0], at=0)
     assert complete_exams(seconds_after(5)) == 1
     assert Route.objects.get().completed_at == seconds_after(5)
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The looks that were asked for, in seconds from when they were."""
+    asked: list[float] = []
+
+    def send(name: str, *, countdown: float | None, **_: object) -> None:
+        assert name == LOOK
+        assert countdown is not None
+        asked.append(countdown)
+
+    monkeypatch.setattr(current_app, "send_task", send)
+    return asked
+
+
+def test_an_exam_that_becomes_quiet_before_the_next_tick_is_looked_for_at_that_moment(looks: list[float]) -> None:
+    arrive(mr_series(slices=1)[0], at=0)
+    look_ahead(seconds_after(3.9))
+    assert looks == []
+    look_ahead(seconds_after(4.4))
+    assert looks == pytest.approx([0.61])
+    look_ahead(seconds_after(5))
+    assert len(looks) == 1
+
+
+def test_a_complete_exam_is_not_looked_for(looks: list[float]) -> None:
+    arrive(mr_series(slices=1)[0], at=0)
+    Route.objects.update(completed_at=START)
+    look_ahead(seconds_after(4.4))
+    assert looks == []
+
+
+def test_many_exams_are_looked_for_together(looks: list[float]) -> None:
+    exam = exam_of_many_routes(2 * LOOKS_AHEAD)
+    look_ahead(seconds_after(4.4))
+    assert len(looks) == LOOKS_AHEAD
+    assert exam.routes.count() > LOOKS_AHEAD
+
+
+def exam_of_many_routes(routes: int) -> Exam:
+    """An exam that arrived by so many routes at once."""
+    arrive(mr_series(slices=1)[0], at=0)
+    first = Route.objects.get()
+    for number in range(routes):
+        title = AETitle.objects.create(title=f"BRAIN{number}", quiet_period_seconds=5)
+        Route.objects.create(exam=first.exam, called_ae=title.title, last_instance_at=first.last_instance_at)
+    return first.exam
