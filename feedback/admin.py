@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from feedback.models import Form, Response
+from feedback.models import Form, FormDraft, Response
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
@@ -24,7 +24,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 
 @admin.register(Form)
 class FormAdmin(ReadOnlyAdmin):
-    list_display = ("slug", "version", "title", "created_at")
+    list_display = ("slug", "version", "title", "created_at", "frozen_at")
 
 
 @admin.register(Response)
@@ -32,3 +32,9 @@ class ResponseAdmin(ReadOnlyAdmin):
     list_display = ("id", "form", "result", "author", "submitted_at", "amends")
     list_select_related = ("form", "result", "author")
     list_filter = ("form", "source")
+
+
+@admin.register(FormDraft)
+class FormDraftAdmin(ReadOnlyAdmin):
+    list_display = ("slug", "name", "study", "updated_by", "updated_at")
+    list_select_related = ("updated_by",)

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 
 from feedback.forms import InvalidAnswers, form_for
 from feedback.models import Form, Response
-from feedback.responses import NotAccepted, submit, visible_responses, visible_results
+from feedback.responses import NotAccepted, ReasonMissing, submit, visible_responses, visible_results
 from inference.models import Result
 from portal.audit.actions import Action
 from portal.audit.rest import PutsViewsOnRecord
@@ -69,6 +69,16 @@ class FeedbackSerializer(serializers.ModelSerializer[Response]):
     started_at = serializers.DateTimeField(
         write_only=True, required=False, help_text="When the reader began; without it `seconds` stays empty"
     )
+    active_seconds = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        default=None,
+        min_value=0,
+        help_text="How many of the seconds the client was in use, as it counted; none when left out",
+    )
+    reason = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=2000, help_text="Why, for an amendment; it needs one"
+    )
     amends = OwnResponseField(
         pk_field=serializers.UUIDField(),
         required=False,
@@ -88,11 +98,14 @@ class FeedbackSerializer(serializers.ModelSerializer[Response]):
             "answers",
             "started_at",
             "seconds",
+            "active_seconds",
             "source",
             "submitted_at",
             "amends",
+            "reason",
+            "sitting",
         ]
-        read_only_fields = ["id", "seconds", "source", "submitted_at"]
+        read_only_fields = ["id", "seconds", "source", "submitted_at", "sitting"]
         validators: list[Any] = []  # `submit` refuses a second first response, and says what to do
 
     def validate_started_at(self, started_at: datetime) -> datetime:
@@ -111,11 +124,15 @@ class FeedbackSerializer(serializers.ModelSerializer[Response]):
                 form=form_for(result.exam, author),
                 answers=validated_data["answers"],
                 seconds=(now() - started_at).total_seconds() if started_at else None,
+                active_seconds=validated_data["active_seconds"],
                 amends=validated_data["amends"],
+                reason=validated_data["reason"],
                 source=Response.Source.API,
             )
         except InvalidAnswers as fault:
             raise serializers.ValidationError({"answers": fault.messages}) from fault
+        except ReasonMissing as fault:
+            raise serializers.ValidationError({"reason": [str(fault)]}) from fault
         except NotAccepted as fault:
             raise Conflict(str(fault)) from fault
 

@@ -1,27 +1,28 @@
-"""Forms: which one a reader answers, what it asks, and whether answers fit it."""
+"""Forms: which one a reader answers, what it asks, its versions, and whether answers fit it."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
 
+from django.db import IntegrityError, transaction
+from django.utils.timezone import now
 from pydantic import ValidationError
 
 from dicom_ingest.models import Exam
+from feedback import answer_schema as schema
+from feedback import form_text, saying
+from feedback.answering import Check
+from feedback.form_schema import FormDefinition, Section
 from feedback.models import Form
-from feedback.questions import (
-    QUESTIONS,
-    Answer,
-    BadAnswer,
-    Choice,
-    MultipleChoice,
-    Question,
-    Scale,
-    SingleChoice,
-    Text,
-)
+from feedback.questions import Answer, JSONSchema, Question
+from feedback.subject import Subject
 from portal.access import Capability, roles_with
 from portal.models import User
 
 QUALITY_SLUG = "segmentation-quality"
-EMPTY: tuple[object, ...] = (None, "", [])
+EXAMPLES = Path(__file__).parent / "examples"
 
 
 class MalformedForm(ValueError):
@@ -29,55 +30,98 @@ class MalformedForm(ValueError):
 
 
 class InvalidAnswers(ValueError):
-    """Answers that do not fit their form; `messages` has a sentence for each question key."""
+    """Answers that do not fit their form; `messages` has a sentence for each path, see `feedback.answering`."""
 
     def __init__(self, messages: Mapping[str, str]) -> None:
         super().__init__(" ".join(f"{key}: {message}" for key, message in messages.items()))
         self.messages = dict(messages)
 
 
+class UnknownForm(LookupError):
+    """A form that is not shipped."""
+
+
 def checked_questions(questions: object) -> tuple[Question, ...]:
     """The typed questions of a JSON list. Raises MalformedForm when one is wrong, or keys or letters repeat."""
-    try:
-        typed = QUESTIONS.validate_python(questions)
-    except ValidationError as fault:
-        raise MalformedForm(f"The questions do not make a form: {fault}") from fault
-    _refuse_repeats([question.key for question in typed], what="key")
-    letters = [c.shortcut for q in typed if isinstance(q, SingleChoice | MultipleChoice) for c in q.choices]
-    _refuse_repeats([letter for letter in letters if letter], what="shortcut")
-    return typed
+    return _definition({"name": "form", "title": "Form", "sections": [{"questions": questions}]}).questions
+
+
+def definition_of(form: Form) -> FormDefinition:
+    """What `form` asks, typed. Raises MalformedForm."""
+    parts = form.questions if isinstance(form.questions, dict) else {"sections": [{"questions": form.questions}]}
+    return _definition({"name": form.slug, "title": form.title, **parts})
 
 
 def questions_of(form: Form) -> tuple[Question, ...]:
     """The questions of `form`, in its order. Raises MalformedForm."""
-    return checked_questions(form.questions)
+    return definition_of(form).questions
 
 
-def check_answers(form: Form, answers: Mapping[str, object]) -> dict[str, Answer]:
-    """The answers as they are stored: checked, unanswered questions left out. Raises InvalidAnswers."""
-    questions = {question.key: question for question in questions_of(form)}
-    messages = {
-        key: f"This form has no such question. It asks {', '.join(questions)}."
-        for key in answers
-        if key not in questions
-    }
-    checked: dict[str, Answer] = {}
-    for key, question in questions.items():
-        try:
-            answer = _checked(question, answers.get(key))
-        except BadAnswer as fault:
-            messages[key] = str(fault)
-            continue
-        if answer is not None:
-            checked[key] = answer
-    if messages:
-        raise InvalidAnswers(messages)
-    return checked
+def check_answers(form: Form, answers: Mapping[str, object], *, subject: Subject | None = None) -> dict[str, Answer]:
+    """The answers as they are stored: checked, unanswered questions left out. Raises InvalidAnswers.
+
+    subject: the findings and segments of the result that is judged; without it, what the result gives is not checked.
+    """
+    return checked(definition_of(form), answers, subject=subject)
 
 
-def describe(form: Form, answers: Mapping[str, Answer]) -> list[tuple[str, str]]:
+def checked(
+    definition: FormDefinition, answers: Mapping[str, object], *, subject: Subject | None = None
+) -> dict[str, Answer]:
+    """The same for a form that is not stored. Raises InvalidAnswers."""
+    check = Check(subject=subject)
+    kept = check.answers(definition.questions, answers, around={})
+    if check.messages:
+        raise InvalidAnswers(check.messages)
+    return kept
+
+
+def answer_schema(form: Form, *, subject: Subject | None = None) -> JSONSchema:
+    """The JSON Schema of the answers that `form` stores."""
+    return schema.answer_schema(definition_of(form), subject=subject)
+
+
+def describe(form: Form, answers: Mapping[str, Answer], *, language: str = "") -> list[tuple[str, str]]:
     """Label and answer in words for each question that was answered, in the form's order."""
-    return [(q.label, q.say(answers[q.key])) for q in questions_of(form) if q.key in answers]
+    return saying.describe(definition_of(form), answers, language=language)
+
+
+@transaction.atomic
+def register(slug: str, definition: FormDefinition) -> Form:
+    """The newest version of the form `slug` if it asks just this, else the next version, made now."""
+    newest = Form.objects.select_for_update().filter(slug=slug).order_by("-version").first()
+    definition = definition.model_copy(update={"name": slug})
+    if newest is not None and definition_of(newest) == definition:
+        return newest
+    version = newest.version + 1 if newest else 1
+    try:
+        with transaction.atomic():
+            return Form.objects.create(
+                slug=slug, version=version, title=definition.title, questions=_stored(definition)
+            )
+    except IntegrityError:
+        return register(slug, definition)  # somebody else registered the same version meanwhile
+
+
+def freeze(form: Form) -> Form:
+    """Keep `form` as it is for ever, as a frozen protocol needs it. Freezing it again changes nothing."""
+    Form.objects.filter(pk=form.pk, frozen_at=None).update(frozen_at=now())
+    form.refresh_from_db()
+    return form
+
+
+def examples() -> tuple[str, ...]:
+    """The names of the forms that are shipped."""
+    return tuple(sorted(file.stem for file in EXAMPLES.glob("*.yaml")))
+
+
+@lru_cache
+def example(name: str) -> FormDefinition:
+    """The shipped form `name`. Raises UnknownForm with those that there are."""
+    if name not in examples():
+        raise UnknownForm(f'There is no shipped form "{name}". There are {", ".join(examples())}.')
+    file = EXAMPLES / f"{name}.yaml"
+    return form_text.load(file.read_text(encoding="utf-8"), file=file)
 
 
 def form_for(exam: Exam, reader: User) -> Form:
@@ -94,58 +138,21 @@ def form_for(exam: Exam, reader: User) -> Form:
 
 def quality_form() -> Form:
     """The form that asks how good a segmentation is, made on first use."""
-    form, _ = Form.objects.get_or_create(
-        slug=QUALITY_SLUG,
-        version=1,
-        defaults={
-            "title": "Quality of the segmentation",
-            "questions": [question.model_dump(mode="json") for question in QUALITY_QUESTIONS],
-        },
-    )
-    return form
+    return Form.objects.filter(slug=QUALITY_SLUG, version=1).first() or register(QUALITY_SLUG, example(QUALITY_SLUG))
 
 
-def _checked(question: Question, answer: object) -> Answer | None:
-    if isinstance(answer, str):
-        answer = answer.strip()
-    if answer not in EMPTY:
-        return question.check(answer)
-    if question.required:
-        raise BadAnswer("Not answered yet.")
-    return None
+def _definition(document: Mapping[str, object]) -> FormDefinition:
+    try:
+        return FormDefinition.model_validate(document)
+    except ValidationError as fault:
+        raise MalformedForm(f"The questions do not make a form: {fault}") from fault
 
 
-def _refuse_repeats(values: Sequence[str], *, what: str) -> None:
-    repeated = sorted({value for value in values if values.count(value) > 1})
-    if repeated:
-        raise MalformedForm(f"The {what} {', '.join(repeated)} is used twice. Give each its own.")
-
-
-QUALITY_QUESTIONS: tuple[Question, ...] = (
-    Scale(key="quality", label="Overall quality", labels=("Unusable", "Poor", "Fair", "Good", "Excellent")),
-    SingleChoice(
-        key="verdict",
-        label="Verdict",
-        choices=(
-            Choice(value="accept", label="Accept", shortcut="a"),
-            Choice(value="accept-with-edits", label="Accept with edits", shortcut="e"),
-            Choice(value="reject", label="Reject", shortcut="r"),
-        ),
-    ),
-    MultipleChoice(
-        key="failure-modes",
-        label="Failure modes",
-        help="All that apply",
-        required=False,
-        choices=(
-            Choice(value="over-segmentation", label="Over-segmentation"),
-            Choice(value="under-segmentation", label="Under-segmentation"),
-            Choice(value="wrong-structure", label="Wrong structure"),
-            Choice(value="wrong-side", label="Wrong side or orientation"),
-            Choice(value="image-artefact", label="Image artefact"),
-            Choice(value="wrong-series", label="Wrong series"),
-            Choice(value="other", label="Other"),
-        ),
-    ),
-    Text(key="comment", label="Comment", required=False),
-)
+def _stored(definition: FormDefinition) -> Sequence[object] | Mapping[str, object]:
+    """The questions alone where that says all, as forms without sections were always stored."""
+    written = form_text.plain(definition)
+    if written.keys() == {"name", "title", "sections"} and definition.sections == (
+        Section(questions=definition.questions),
+    ):
+        return [question.model_dump(mode="json", exclude_defaults=True) for question in definition.questions]
+    return {name: part for name, part in written.items() if name not in {"name", "title"}}

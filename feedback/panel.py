@@ -2,62 +2,38 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import assert_never
-
-from django.http import QueryDict
 
 from feedback import stopwatch
-from feedback.forms import describe, form_for, questions_of
+from feedback.fields import Field, SectionFields, fields_of
+from feedback.forms import definition_of, form_for
+from feedback.history import Statement, statements
 from feedback.models import Form, Response
-from feedback.questions import MultipleChoice, Question, Scale, SingleChoice, Text
-from feedback.responses import current_version_of, latest_for, may_answer, waiting_results
+from feedback.responses import current_version_of, history_of, latest_for, may_answer, waiting_results
+from feedback.subject import subject_of
+from feedback.wording import best_language, in_language
 from inference.models import Result
 from portal.models import User
 
-PREFIX = "answer-"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Option:
-    """One thing to choose; `digit` and `letter` are the keys that choose it."""
-
-    value: str
-    label: str
-    is_chosen: bool
-    digit: str = ""
-    letter: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Field:
-    """A question as it stands on the page, with what was answered and what is wrong with that."""
-
-    question: Question
-    options: tuple[Option, ...] = ()
-    text: str = ""
-    error: str = ""
-
-    @property
-    def name(self) -> str:
-        return PREFIX + self.question.key
-
-    @property
-    def template(self) -> str:
-        return f"feedback/fields/{self.question.type}.html"
+__all__ = ["Attempt", "Field", "Panel", "open_panel", "panel_for", "saved_panel"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """What the reader is shown: `fields` while there is a form to answer, else `saved`, else neither."""
+    """What the reader is shown: `sections` while there is a form to answer, else `saved`, else neither."""
 
     result: Result
     form: Form | None = None
-    fields: tuple[Field, ...] = ()
+    title: str = ""
+    sections: tuple[SectionFields, ...] = ()
+    language: str = ""
+    languages: tuple[str, ...] = ()
     opened: str = ""
     amends: Response | None = None
+    reason: str = ""
+    active: float = 0.0
     problem: str = ""
     saved: Response | None = None
-    saved_answers: Sequence[tuple[str, str]] = ()
+    statements: Sequence[Statement] = ()
     next_result: Result | None = None
     may_answer: bool = True
     replacement: Result | None = None
@@ -76,88 +52,59 @@ class Attempt:
     problem: str = ""
     opened: str = ""
     amends: Response | None = None
+    reason: str = ""
+    active: float = 0.0
+    languages: Sequence[str] = ()
 
 
-def panel_for(result: Result, reader: User, *, amend: bool = False) -> Panel:
-    """What `reader` finds on opening the page of `result`; with `amend`, the form over what they said before."""
+def panel_for(result: Result, reader: User, *, amend: bool = False, languages: Sequence[str] = ()) -> Panel:
+    """What `reader` finds on opening the page of `result`; with `amend`, the form over what they said before.
+
+    languages: those that the reader wants, the most wanted first.
+    """
     replacement = current_version_of(result)
     if not may_answer(reader, result):
         return Panel(result=result, may_answer=False, replacement=replacement)
     latest = latest_for(result, reader)
     if latest is not None and not (amend and replacement == result):
-        return saved_panel(latest, reader)
+        return saved_panel(latest, reader, languages=languages)
     if replacement != result:
         return Panel(result=result, replacement=replacement)
     answers = latest.answers if latest else {}
-    return open_panel(result, reader, Attempt(answers=answers, amends=latest))
+    return open_panel(result, reader, Attempt(answers=answers, amends=latest, languages=languages))
 
 
-def saved_panel(response: Response, reader: User) -> Panel:
-    """The reader's saved response, and where to go from there."""
+def saved_panel(response: Response, reader: User, *, languages: Sequence[str] = ()) -> Panel:
+    """The reader's saved response with what it amends, and where to go from there."""
+    result = response.result
+    assert result is not None  # the page is a result's
+    language = best_language(definition_of(response.form), *languages)
     return Panel(
-        result=response.result,
+        result=result,
         saved=response,
-        saved_answers=describe(response.form, response.answers),
-        next_result=waiting_results(reader).exclude(pk=response.result_id).first(),
-        replacement=current_version_of(response.result),
+        statements=statements(history_of(response), language=language),
+        next_result=waiting_results(reader).exclude(pk=result.pk).first(),
+        replacement=current_version_of(result),
     )
 
 
 def open_panel(result: Result, reader: User, attempt: Attempt) -> Panel:
     """The form with the answers of `attempt` in it. Without its token, the time is counted from now."""
     form = form_for(result.exam, reader)
+    definition = definition_of(form)
+    language = best_language(definition, *attempt.languages)
+    subject = subject_of(result, definition)
     return Panel(
         result=result,
         form=form,
-        fields=tuple(
-            _field(question, attempt.answers.get(question.key), error=attempt.errors.get(question.key, ""))
-            for question in questions_of(form)
-        ),
+        title=in_language(definition, language).title,
+        sections=fields_of(definition, attempt.answers, attempt.errors, language, subject=subject),
+        language=language,
+        languages=definition.languages if definition.translations else (),
         opened=attempt.opened or stopwatch.start(result=result, form=form, reader=reader),
         amends=attempt.amends,
+        reason=attempt.reason,
+        active=attempt.active,
         problem=attempt.problem,
         replacement=current_version_of(result),
-    )
-
-
-def posted_answers(form: Form, posted: QueryDict) -> dict[str, object]:
-    """What a browser sent, question by question, unchecked."""
-    return {q.key: q.read(posted.getlist(PREFIX + q.key)) for q in questions_of(form)}
-
-
-def _field(question: Question, answer: object, *, error: str) -> Field:
-    match question:
-        case Scale():
-            return Field(question=question, options=_steps(question, answer), error=error)
-        case SingleChoice() | MultipleChoice():
-            return Field(question=question, options=_choices(question, answer), error=error)
-        case Text():
-            return Field(question=question, text=str(answer or ""), error=error)
-    assert_never(question)
-
-
-def _steps(question: Scale, answer: object) -> tuple[Option, ...]:
-    return tuple(
-        Option(
-            value=str(value),
-            label=question.label_of(value),
-            is_chosen=answer == value,
-            digit=str(value) if 0 <= value <= 9 else "",
-        )
-        for value in question.values
-    )
-
-
-def _choices(question: SingleChoice | MultipleChoice, answer: object) -> tuple[Option, ...]:
-    chosen = answer if isinstance(answer, list) else [answer]
-    takes_digits = isinstance(question, MultipleChoice)
-    return tuple(
-        Option(
-            value=choice.value,
-            label=choice.label,
-            is_chosen=choice.value in chosen,
-            letter=choice.shortcut,
-            digit=str(place) if takes_digits and place <= 9 else "",
-        )
-        for place, choice in enumerate(question.choices, start=1)
     )

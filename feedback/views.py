@@ -15,6 +15,7 @@ from feedback import posting
 from feedback.agreements import agreements_of
 from feedback.cards import cards_of
 from feedback.findings import found_in
+from feedback.languages import wanted_by
 from feedback.panel import Panel, panel_for
 from feedback.responses import visible_results
 from feedback.review import may_review, statements_by_reader
@@ -50,7 +51,7 @@ def result_feedback(request: SignedInRequest, result_id: UUID) -> HttpResponse:
     result = get_object_or_404(visible_results(request.user), pk=result_id)
     if request.method != "POST":
         return _part(request, _panel(request, result), status=HTTPStatus.OK)
-    panel, status = posting.take(request.POST, result=result, reader=request.user)
+    panel, status = posting.take(request.POST, result=result, reader=request.user, languages=wanted_by(request))
     if request.headers.get("HX-Request"):
         return _part(request, panel, status=status)
     if panel.saved:
@@ -59,7 +60,7 @@ def result_feedback(request: SignedInRequest, result_id: UUID) -> HttpResponse:
 
 
 def _panel(request: SignedInRequest, result: Result) -> Panel:
-    return panel_for(result, request.user, amend="amend" in request.GET)
+    return panel_for(result, request.user, amend="amend" in request.GET, languages=wanted_by(request))
 
 
 def _part(request: SignedInRequest, panel: Panel, *, status: HTTPStatus) -> HttpResponse:

@@ -84,7 +84,10 @@ def answer(form: Form) -> Answer:
 
     def give(result: Result, author: User, *, amends: Response | None = None, **changed: object) -> Response:
         answers = ANSWERS | {key.replace("_", "-"): value for key, value in changed.items()}
-        return submit(result=result, author=author, form=form, answers=answers, seconds=12.5, amends=amends)
+        reason = "Looked again" if amends else ""
+        return submit(
+            result=result, author=author, form=form, answers=answers, seconds=12.5, amends=amends, reason=reason
+        )
 
     return give
 

@@ -55,9 +55,12 @@ def test_a_reader_submits_and_reads_it_back(cast: Cast, result: Result) -> None:
         "form": {"slug": "segmentation-quality", "version": 1},
         "answers": ANSWERS,
         "seconds": None,
+        "active_seconds": None,
         "source": "api",
         "submitted_at": kept.submitted_at.isoformat().replace("+00:00", "Z"),
         "amends": None,
+        "reason": "",
+        "sitting": "",
     }
 
 
@@ -96,9 +99,17 @@ def test_a_second_answer_has_to_name_the_one_it_amends(cast: Cast, result: Resul
     refused = post(cast.reader, result)
     assert refused.status_code == 409
     assert first["id"] in refused.json()["detail"]
-    amended = post(cast.reader, result, amends=first["id"])
+    amended = post(cast.reader, result, amends=first["id"], reason="Looked again")
     assert amended.status_code == 201
-    assert amended.json()["amends"] == first["id"]
+    assert (amended.json()["amends"], amended.json()["reason"]) == (first["id"], "Looked again")
+
+
+def test_an_amendment_needs_a_reason(cast: Cast, result: Result) -> None:
+    first = post(cast.reader, result).json()
+    refused = post(cast.reader, result, amends=first["id"], reason=" ")
+    assert refused.status_code == 400
+    assert "needs a reason" in refused.json()["reason"][0]
+    assert len(listed(cast.reader)) == 1
 
 
 def test_nobody_amends_what_somebody_else_said(cast: Cast, result: Result, answer: Answer) -> None:
@@ -151,4 +162,4 @@ def test_the_schema_describes_feedback_without_a_complaint(capsys: pytest.Captur
         for name, field in schema["components"]["schemas"]["Feedback"]["properties"].items()
         if not field.get("readOnly")
     }
-    assert writable == {"result", "answers", "started_at", "amends"}
+    assert writable == {"result", "answers", "started_at", "active_seconds", "amends", "reason"}

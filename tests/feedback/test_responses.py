@@ -92,7 +92,9 @@ def test_a_new_version_of_the_form_does_not_make_room_for_a_second_first_respons
     newer = Form.objects.create(slug=form.slug, version=2, title=form.title, questions=form.questions)
     with pytest.raises(AlreadyAnswered):
         submit(result=result, author=cast.reader, form=newer, answers=ANSWERS, seconds=1)
-    amended = submit(result=result, author=cast.reader, form=newer, answers=ANSWERS, seconds=1, amends=first)
+    amended = submit(
+        result=result, author=cast.reader, form=newer, answers=ANSWERS, seconds=1, amends=first, reason="Newer form"
+    )
     assert latest_for(result, cast.reader) == amended
 
 

@@ -44,7 +44,7 @@ def hidden(page: str, name: str) -> str:
 def submit_page(client: Client, result: Result, page: str, **headers: str) -> tuple[int, str]:
     posted = POSTED | {"opened": hidden(page, "opened")}
     if 'name="amends"' in page:
-        posted["amends"] = hidden(page, "amends")
+        posted |= {"amends": hidden(page, "amends"), "reason": "Looked again"}
     response = client.post(reverse("result-feedback", args=[result.pk]), posted, headers=headers)
     return response.status_code, response.content.decode()
 
@@ -285,8 +285,10 @@ def test_overseers_see_what_every_reader_said_and_said_before(
     answer(result, cast.reader, amends=first, comment="On reflection")
     answer(result, cast.other_reader, comment="Said by the other")
     page = page_of(signed_in(getattr(cast, role)), result)
-    positions = [page.index(words) for words in ("On reflection", "Said before that (1)", "At first")]
-    assert positions == sorted(positions)
+    positions = [page.index(words) for words in ("On reflection", "Looked again", "Said before that (1)")]
+    assert [*positions, page.rindex("At first")] == sorted([*positions, page.rindex("At first")])
+    assert "<del>At first</del>" in page
+    assert "<ins>On reflection</ins>" in page
     assert "Said by the other" in page
 
 

@@ -1,0 +1,60 @@
+"""Forms as YAML: read with the line of every fault, written in one canonical way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from feedback.form_schema import FormDefinition
+from inference import definition_file
+from inference.errors import DefinitionInvalid, Problem
+
+LONGEST = 200_000
+DEEPEST = 20
+LINE = 120
+NAME = Path("form.yaml")
+
+
+def load(text: str, *, file: Path = NAME) -> FormDefinition:
+    """The form that `text` describes. Raises DefinitionInvalid with line, field and what was expected."""
+    if len(text) > LONGEST:
+        raise _refusal(file, 1, f"{len(text)} characters are too many for a form: {LONGEST} fit")
+    _refuse_references(text, file)
+    return definition_file.parse(text, file).parse(FormDefinition)
+
+
+def dump(definition: FormDefinition) -> str:
+    """`definition` in canonical YAML: `load` gives it back, and canonical text is written as it was read."""
+    return yaml.safe_dump(plain(definition), sort_keys=False, allow_unicode=True, width=LINE)
+
+
+def plain(definition: FormDefinition) -> dict[str, object]:
+    """`definition` as JSON values, without what stands at its default; translations in the order of their keys."""
+    written: dict[str, object] = definition.model_dump(mode="json", exclude_defaults=True)
+    if "translations" in written:
+        written["translations"] = _sorted(written["translations"])
+    return written
+
+
+def _sorted(value: object) -> object:
+    return {key: _sorted(value[key]) for key in sorted(value)} if isinstance(value, dict) else value
+
+
+def _refuse_references(text: str, file: Path) -> None:
+    """No anchors and aliases, by which a short text can grow without bound, and no endless nesting."""
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            line = event.start_mark.line + 1
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                raise _refusal(file, line, "holds an anchor or alias (& or *); write the part out")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise _refusal(file, line, "is nested too deeply for a form")
+    except yaml.YAMLError:
+        return  # definition_file says where and why
+
+
+def _refusal(file: Path, line: int, sentence: str) -> DefinitionInvalid:
+    return DefinitionInvalid([Problem(file, line, "form", sentence)])
