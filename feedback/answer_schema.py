@@ -1,7 +1,7 @@
 """The JSON Schema (draft 2020-12) of the answers that a form stores.
 
-It accepts exactly what `feedback.answering` stores unchanged, up to the order of multiple choices, when the subject is
-known. Without one, it cannot say which findings or segments of a result must be there.
+It accepts exactly what `feedback.answering` stores unchanged, up to the order of choices and findings, when the
+subject is known. Without one, it cannot say which findings or segments of a result must be there.
 """
 
 from __future__ import annotations

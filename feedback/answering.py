@@ -55,9 +55,11 @@ class Check:
             answer = answer.strip()
         try:
             if not is_asked(question, around):
-                return self._refuse_unasked(question, answer)
+                self._refuse_unasked(question, answer)
+                return None
             if answer in EMPTY and not self._asks_for_each(question):
-                return self._refuse_missing(question)
+                self._refuse_missing(question)
+                return None
             match question:
                 case PerFinding():
                     return self._findings(question, answer, path=here, around=around)
@@ -79,16 +81,19 @@ class Check:
             raise BadAnswer(f"{len(answer)} are too many: at most {question.most} fit. Remove some.")
         if question.source == "result":
             self._refuse_other_findings(question, [one["finding"] for one in answer])
-        kept: list[Answer] = []
+        kept: list[dict[str, Answer]] = []
         for number, one in enumerate(answer):
             answers = self._of_one(question, one["answers"], path=f"{path}.{number}", around=around)
             kept.append({"finding": one["finding"], "answers": answers} if "finding" in one else {"answers": answers})
+        if question.source == "result" and self.subject is not None:
+            order = [one.ref for one in self.subject.findings]
+            kept.sort(key=lambda one: order.index(str(one["finding"])))
         return kept
 
     def _segments(
         self, question: PerSegment, answer: object, *, path: str, around: Mapping[str, object]
     ) -> Answer | None:
-        answer = answer or {}
+        answer = {} if answer in EMPTY else answer
         if not isinstance(answer, dict) or not all(isinstance(one, dict) for one in answer.values()):
             raise BadAnswer("Give an object with an object of answers for each segment.")
         asked = segments_of(question, self.subject)

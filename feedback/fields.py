@@ -121,7 +121,8 @@ class _Drawing:
     ) -> Field:
         here, answer = path + question.key, answers.get(question.key)
         scope = {**around, **answers}
-        items, blank = (), None
+        items: tuple[Item, ...] = ()
+        blank = None
         if isinstance(question, PerFinding):
             items = tuple(self._findings(question, answer, path=here, around=scope))
             blank = self._item(question, Named(ref=NEW, label=question.noun), {}, path=here, around=scope)
@@ -240,7 +241,7 @@ def _posted(
 def _posted_findings(
     group: PerFinding, posted: QueryDict, *, path: str, around: Mapping[str, object]
 ) -> list[dict[str, object]]:
-    found = []
+    found: list[dict[str, object]] = []
     for number in posted.getlist(PREFIX + path)[: group.most + 1]:
         answers = _posted(group.questions, posted, path=f"{path}.{number}.", around=around)
         if group.source == "result":

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from feedback.form_schema import TITLE_KEY, FormDefinition, Section, Wording
-from feedback.questions import Choices, Confidence, Group, PerFinding, PerSegment, PlainQuestion, Question, Scale
+from feedback.questions import Asked, Choices, Confidence, Group, PerFinding, PerSegment, Scale
 
-Asks = TypeVar("Asks", bound=Question)
+Worded = TypeVar("Worded", bound=Asked)
 NOTHING = Wording()
 
 
@@ -36,12 +36,11 @@ def best_language(definition: FormDefinition, *wanted: str) -> str:
 
 def _section(section: Section, words: Mapping[str, Wording]) -> Section:
     title = words.get(section.key or "", NOTHING).label or section.title
-    return section.model_copy(
-        update={"title": title, "questions": tuple(_question(q, words) for q in section.questions)}
-    )
+    questions = tuple(_question(question, words) for question in section.questions)
+    return section.model_copy(update={"title": title, "questions": questions})
 
 
-def _question(question: Asks, words: Mapping[str, Wording]) -> Asks:
+def _question(question: Worded, words: Mapping[str, Wording]) -> Worded:
     wording = words.get(question.key, NOTHING)
     update: dict[str, object] = {"label": wording.label or question.label, "help": wording.help or question.help}
     update |= _choices(question, wording.choices)
@@ -50,7 +49,7 @@ def _question(question: Asks, words: Mapping[str, Wording]) -> Asks:
     return question.model_copy(update=update)
 
 
-def _choices(question: Question | PlainQuestion, words: Mapping[str, str]) -> dict[str, object]:
+def _choices(question: Asked, words: Mapping[str, str]) -> dict[str, object]:
     match question:
         case Choices():
             worded = (one.model_copy(update={"label": words.get(one.value) or one.label}) for one in question.choices)

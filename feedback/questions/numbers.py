@@ -14,15 +14,15 @@ from feedback.questions.shape import Line, Real, Whole, YesNo
 from feedback.questions.units import checked_unit, written_unit
 
 FULL_CONFIDENCE = 100
-WRITTEN = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?")
+WRITTEN = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,30})?(?:e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 
 
 def _read(posted: Sequence[str]) -> object:
     """A number as somebody typed it, with a comma or a point; other text stays text."""
     text = last(posted).strip().replace(",", ".")
-    if not WRITTEN.fullmatch(text) or not text.isascii():
+    if not WRITTEN.fullmatch(text):
         return last(posted)
-    return float(text) if "." in text else int(text)
+    return int(text) if text.lstrip("+-").isdecimal() else float(text)
 
 
 def _whole(answer: object) -> int | None:

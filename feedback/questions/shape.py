@@ -49,4 +49,5 @@ class Shape(BaseModel):
 
     @model_serializer(mode="wrap")
     def _with_its_kind(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
-        return {name: getattr(self, name) for name in self.LEADING} | write(self)
+        rest: dict[str, object] = write(self)
+        return {name: getattr(self, name) for name in self.LEADING} | rest
