@@ -159,7 +159,7 @@ def _wordings(draw: st.DrawFn, question: Asked) -> dict[str, object]:
     return {"label": draw(lines), "help": draw(lines), "choices": {key: draw(lines) for key in choices_of(question)}}
 
 
-def right_answers(question: Plain) -> st.SearchStrategy[object]:
+def right_answers(question: Plain) -> st.SearchStrategy[object]:  # noqa: PLR0911 - one for each kind
     """Answers that fit, as they are stored."""
     match question:
         case Scale():
@@ -203,7 +203,7 @@ def drawings(draw: st.DrawFn, question: Annotation | Region) -> dict[str, object
 
 @st.composite
 def answers_to(draw: st.DrawFn, form: FormDefinition) -> dict[str, object]:
-    """Answers to some questions of `form`: mostly right, sometimes missing, unasked, incomplete or of any other kind."""
+    """Answers to questions of `form`: mostly right, sometimes missing, unasked, incomplete or of any other kind."""
     return draw(_answers(form.questions))
 
 

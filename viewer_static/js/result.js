@@ -1,59 +1,10 @@
-// The result page: answers by keys, nothing entered is lost, and a word when the viewer does not load.
+// The result page: nothing entered is lost, and a word when the viewer does not load. portal/form.js has the answering.
+
+import { isTyping } from "./form.js";
 
 const form = () => document.querySelector("[data-feedback-form]");
 const choosers = "input[type=radio], input[type=checkbox]";
 const KEPT = "Your answers are still here, and not saved.";
-
-// Keys
-
-function isTyping(target) {
-  return target.isContentEditable || target.matches?.("textarea, select, input:not([type=radio], [type=checkbox])");
-}
-
-function fieldsOf(within) {
-  return [...within.querySelectorAll("[data-field]")];
-}
-
-// Digits answer the question that has the focus. Where that takes none, they answer the scale at or above it.
-function fieldForDigits(within) {
-  const fields = fieldsOf(within);
-  const focused = document.activeElement.closest?.("[data-field]");
-  if (focused?.querySelector("[data-digit]")) return focused;
-  const upToFocus = focused ? fields.slice(0, fields.indexOf(focused) + 1) : fields.slice(0, 1);
-  const isScale = (field) => field.dataset.type === "scale";
-  return upToFocus.findLast(isScale) ?? fields.find(isScale);
-}
-
-function inputFor(key, within) {
-  if (/^[0-9]$/.test(key)) return fieldForDigits(within)?.querySelector(`[data-digit="${key}"]`);
-  if (/^[a-z]$/i.test(key)) return within.querySelector(`[data-letter="${key.toLowerCase()}"]`);
-  return null;
-}
-
-// A question with one answer is done with it, so the focus moves on; one with several keeps it.
-function focusAfter(input, within) {
-  const field = input.closest("[data-field]");
-  const fields = fieldsOf(within);
-  const next = input.type === "radio" ? fields[fields.indexOf(field) + 1] : field;
-  const target = next === field ? input : next?.querySelector("input:checked") ?? next?.querySelector("input, textarea");
-  (target ?? within.querySelector("[data-submit]")).focus();
-}
-
-function answerByKey(event) {
-  const within = form();
-  if (!within) return;
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-    event.preventDefault();
-    within.requestSubmit();
-    return;
-  }
-  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-  const input = inputFor(event.key, within);
-  if (!input) return;
-  event.preventDefault();
-  input.click();
-  focusAfter(input, within);
-}
 
 // Nothing entered is lost
 
@@ -149,7 +100,6 @@ function sayWhereKeysGo() {
   if (line) line.hidden = document.activeElement?.tagName !== "IFRAME";
 }
 
-document.addEventListener("keydown", answerByKey);
 document.addEventListener("input", (event) => {
   if (event.target.closest("[data-feedback-form]")) changed = true;
 });
