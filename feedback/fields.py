@@ -75,6 +75,14 @@ class Field:
         return f"feedback/fields/{kind}.html"
 
     @property
+    def ends(self) -> str:
+        """What the ends of a scale mean; of a group, those of the one scale that it asks."""
+        scale = self.question.questions[0] if isinstance(self.question, Group) else self.question
+        if not isinstance(scale, Scale) or not scale.labels:
+            return ""
+        return f"{scale.minimum} {scale.labels[0]}, {scale.maximum} {scale.labels[-1]}"
+
+    @property
     def drawings(self) -> str:
         return " ".join(self.question.drawings) if isinstance(self.question, Annotation | Region) else ""
 

@@ -210,6 +210,7 @@ def test_the_second_of_two_tabs_may_amend_or_discard(page: Page, context: Browse
         other.keyboard.press(key)
     expect(other.locator("[data-problem]")).to_contain_text("probably in another tab")
     expect(other.locator("[name=answer-quality]:checked")).to_have_value("2")
+    other.get_by_label("Reason for the amendment").fill("The other tab was first")
     other.get_by_role("button", name="Submit the amendment").click()
     saved(other)
     assert [response.answers["quality"] for response in Response.objects.order_by("submitted_at")] == [4, 2]

@@ -48,7 +48,9 @@ const firstOf = (field) => field?.querySelector("input:checked") ?? field?.query
 function focusNext(field, form) {
   const fields = fieldsOf(form);
   const next = fields[fields.indexOf(field) + 1];
-  (firstOf(next) ?? next?.querySelector("button:not([hidden])") ?? form.querySelector("[data-submit]"))?.focus();
+  const target = firstOf(next) ?? next?.querySelector("button:not([hidden])") ?? form.querySelector("[data-submit]");
+  target?.focus();
+  if (target?.matches("input") && isTyping(target)) target.select();
 }
 
 // A question with one answer is done with it, so the focus moves on; one with several keeps it.
