@@ -61,11 +61,18 @@ def write() -> Anchor:
 
 
 def read(path: Path) -> Iterator[Anchor | Unreadable]:
-    """The anchors, the oldest first, and in their place the lines that are none. Nothing where there is no file."""
+    """The anchors, the oldest first, and in their place the lines that are none. Nothing where there is no file.
+
+    What is appended after the first was taken is left out: it may tell of rows that its reader has not seen.
+    """
     if not path.exists():
         return
     with path.open("rb") as file:
+        left = os.fstat(file.fileno()).st_size
         for place, line in enumerate(file, start=1):
+            left -= len(line)
+            if left < 0:
+                return
             yield _anchor(line) or Unreadable(line=place)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
-from django.conf import settings
+import pytest
+from django.conf import settings as portal_settings
 from django.core.cache import cache, caches
 from django.http.response import HttpResponseBase
 from django.test import Client
+from pytest_django import Settings
 from redis import Redis
 
 from inference.models import Result
@@ -72,6 +74,31 @@ def test_pixels_and_downloads_leave_a_row_too(cast: Cast, values: dict[str, dict
     _assert_no_row_names_the_patient()
 
 
+def test_a_view_that_could_not_be_put_on_record_is_not_taken_for_recorded(
+    cast: Cast, exam_with_everything: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client(raise_request_exception=False)
+    client.force_login(cast.reader)
+    frame = f"/dicomweb/studies/{STUDY}/series/{T1}/instances/{T1}.1/frames/1"
+    with monkeypatch.context() as broken:
+        broken.setattr("portal.audit.trail.record_on_exam", _fails)
+        assert client.get(frame).status_code == 500
+    assert client.get(frame).status_code == 200
+    assert Entry.objects.filter(action=Action.IMAGES_VIEWED).count() == 1
+
+
+def test_without_the_cache_a_process_remembers_for_itself(
+    cast: Cast, exam_with_everything: Result, settings: Settings
+) -> None:
+    nowhere = {**settings.CACHES["decisions"], "LOCATION": "redis://127.0.0.1:1/0"}
+    settings.CACHES = {**settings.CACHES, "decisions": nowhere}
+    client = Client()
+    client.force_login(cast.reader)
+    for _ in range(3):
+        assert client.get(f"/dicomweb/studies/{STUDY}/series/{T1}/instances/{T1}.1/frames/1").status_code == 200
+    assert Entry.objects.filter(action=Action.IMAGES_VIEWED).count() == 1
+
+
 def test_what_was_searched_for_is_told_by_its_keys_alone(cast: Cast, exam_with_everything: Result) -> None:
     client = Client()
     client.force_login(cast.reader)
@@ -133,6 +160,10 @@ def test_a_membership_given_in_the_administration_is_told_with_study_user_and_ro
     assert (row.study, row.detail) == ("brain", {"user": "outsider", "role": "qc"})
 
 
+def _fails(*_: object, **__: object) -> None:
+    raise OSError("The database is away.")
+
+
 def _shows_the_patient(answer: HttpResponseBase) -> bool:
     content = b"".join(answer)
     return any(part.encode() in content for part in OF_THE_PATIENT[:2])
@@ -151,7 +182,7 @@ def _forget() -> None:
     """As if so much time had passed that the next look at an exam's images is put on record again."""
     cache.clear()
     caches["nearby"].clear()
-    with Redis.from_url(settings.CACHES["decisions"]["LOCATION"]) as valkey:
+    with Redis.from_url(portal_settings.CACHES["decisions"]["LOCATION"]) as valkey:
         for name in valkey.scan_iter("overread:*on-record:*"):
             valkey.delete(name)
 
