@@ -4,6 +4,7 @@
 """
 
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 
+from portal import ldap_settings
 from viewer_static import build
 
 django_stubs_ext.monkeypatch()
@@ -69,6 +71,7 @@ CSRF_TRUSTED_ORIGINS = env.list("OVERREAD_TRUSTED_ORIGINS", default=[])
 INSTALLED_APPS = [
     "portal",
     "portal.audit",
+    "portal.accounts",
     "dicom_ingest",
     "inference",
     "feedback",
@@ -81,6 +84,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "axes",
     "csp",
     "django_filters",
     "drf_spectacular",
@@ -97,6 +101,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.audit.middleware.who_acts",
+    "portal.accounts.sessions.IdleTimeout",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -105,6 +110,38 @@ ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
 AUTH_USER_MODEL = "portal.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# The hospital's directory; without one, people have local accounts only.
+OVERREAD_LDAP = ldap_settings.from_environment(env)
+# Sessions and tokens of the directory's accounts are checked against it so often (s). With OVERREAD_DECISION_SECONDS
+# this has to stay below a minute, the time in which a revoked account loses access.
+OVERREAD_DIRECTORY_SECONDS = env.float("OVERREAD_DIRECTORY_SECONDS", default=20.0)
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "portal.accounts.backends.LocalBackend",
+    *(["portal.accounts.ldap_backend.DirectoryBackend"] if OVERREAD_LDAP.is_on else []),
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": env.int("OVERREAD_PASSWORD_LENGTH", default=12)},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+# After so many wrong passwords for one user name from one address, none is tried for a while. Attempts while it is
+# locked do not make it longer.
+AXES_FAILURE_LIMIT = env.int("OVERREAD_LOGIN_FAILURES", default=5)
+AXES_COOLOFF_TIME = timedelta(seconds=env.float("OVERREAD_LOCK_SECONDS", default=900.0))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+AXES_USERNAME_CALLABLE = "portal.accounts.throttle.user_name"
+AXES_CLIENT_IP_CALLABLE = "portal.accounts.addresses.client_address"
+# The sign-in form itself says that it is locked, so the middleware that would replace its page is left out.
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -175,6 +212,7 @@ CELERY_BEAT_SCHEDULE = {
         "studies.tasks.queue_results": 5.0,
         "studies.tasks.seek_priors": 10.0,
         "portal.audit.tasks.write_anchor": 60.0,
+        **({"portal.accounts.tasks.check_directory": OVERREAD_DIRECTORY_SECONDS} if OVERREAD_LDAP.is_on else {}),
     }.items()
 }
 
@@ -222,6 +260,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = env.int("OVERREAD_SESSION_SECONDS", default=12 * 3600)
+# A session ends after so long without a sign of its user, and in any case after the time above.
+OVERREAD_IDLE_SECONDS = env.int("OVERREAD_IDLE_SECONDS", default=30 * 60)
 OVERREAD_HTTPS = env.bool("OVERREAD_HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = OVERREAD_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if OVERREAD_HTTPS else None
@@ -242,7 +282,7 @@ CONTENT_SECURITY_POLICY = {
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        "portal.accounts.api_tokens.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -284,6 +324,9 @@ LOGGING = {
         "pydicom": {"level": "ERROR"},
         # What a codec cannot encode is refused in words to who asked for it.
         "openjpeg": {"level": "CRITICAL"},
+        # Every sign-in in several lines; what fails is a warning.
+        "axes": {"level": "WARNING"},
+        "django_auth_ldap": {"level": "WARNING"},
         # The URL of a search at a DICOMweb remote names the patient.
         "urllib3": {"level": "WARNING"},
         # One line for each tick of the scheduler says nothing; what fails is logged above INFO.

@@ -1,11 +1,12 @@
 """Every URL of the portal, by name only: each app keeps its own list."""
 
 from django.contrib import admin
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from portal import health
+from portal.accounts import views as accounts
 from portal.tokens import ObtainToken
 
 urlpatterns = [
@@ -15,8 +16,10 @@ urlpatterns = [
     path("", include("inference.urls")),
     path("", include("viewer_static.urls")),
     path("", include("portal.audit.urls")),
-    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login/", accounts.SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("session/", accounts.session_state, name="session"),
+    path("session/sign-in/", accounts.sign_in_again, name="sign-in-again"),
     path("api/token/", ObtainToken.as_view(), name="token"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("healthz", health.healthz, name="healthz"),

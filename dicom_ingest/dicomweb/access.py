@@ -10,12 +10,13 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
-from rest_framework.authentication import CSRFCheck, TokenAuthentication
+from rest_framework.authentication import CSRFCheck
 from rest_framework.request import Request
 
 from dicom_ingest.dicomweb import decisions, refusals, viewed
 from dicom_ingest.dicomweb.responses import packed_json
 from dicom_ingest.dicomweb.scope import Scope, Target
+from portal.accounts.api_tokens import TokenAuthentication
 from portal.models import User
 
 log = logging.getLogger(__name__)

@@ -132,7 +132,7 @@ def test_only_those_who_may_send_exams_store_instances(
 
 def test_a_session_stores_only_with_its_csrf_token(db: None, cast: Cast) -> None:
     client = Client(enforce_csrf_checks=True)
-    assert client.login(username="coordinator", password=PASSWORD)
+    client.force_login(cast.coordinator)
     client.get("/login/")
     refused = post(client)
     assert refused.status_code == HTTPStatus.FORBIDDEN

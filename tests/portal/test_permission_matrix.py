@@ -167,6 +167,8 @@ TABLE: dict[str, Row] = {
     "log-export":                 Row(allowed=ADMIN),
     "login":                      Row(allowed=EVERYBODY),
     "logout":                     Row(allowed=EVERYBODY, method="post"),
+    "session":                    Row(allowed=EVERYBODY),
+    "sign-in-again":              Row(allowed=EVERYBODY, method="post"),
     "token":                      Row(allowed=EVERYBODY, method="post"),
     "schema":                     Row(allowed=EVERYBODY),
     "healthz":                    Row(allowed=EVERYBODY),

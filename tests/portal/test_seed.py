@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth import authenticate
 from django.core.checks import CheckMessage, run_checks
+from django.test import RequestFactory
 from pytest_django import Settings
 
 from dicom_ingest.models import AETitle
@@ -32,10 +33,10 @@ def demonstration(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("demonstration")
-def test_everybody_of_the_demonstration_can_log_in() -> None:
+def test_everybody_of_the_demonstration_can_log_in(rf: RequestFactory) -> None:
     seed()
     assert set(User.objects.values_list("username", flat=True)) == EVERYBODY
-    assert all(authenticate(username=name, password=PASSWORD) for name in EVERYBODY)
+    assert all(authenticate(rf.post("/login/"), username=name, password=PASSWORD) for name in EVERYBODY)
 
 
 @pytest.mark.usefixtures("demonstration")
@@ -64,7 +65,7 @@ def test_every_ae_title_of_the_demonstration_names_a_pipeline_that_is_shipped() 
 
 
 @pytest.mark.usefixtures("demonstration")
-def test_seeding_again_adds_nothing_and_keeps_what_people_changed() -> None:
+def test_seeding_again_adds_nothing_and_keeps_what_people_changed(rf: RequestFactory) -> None:
     seed()
     reader = User.objects.get(username="reader1")
     reader.set_password("of my own")
@@ -73,7 +74,7 @@ def test_seeding_again_adds_nothing_and_keeps_what_people_changed() -> None:
     Membership.objects.filter(user__username="qc").delete()
     seed()
     assert User.objects.count() == len(EVERYBODY)
-    assert authenticate(username="reader1", password="of my own")
+    assert authenticate(rf.post("/login/"), username="reader1", password="of my own")
     assert AETitle.objects.get(title="BRAIN").quiet_period_seconds == 30
     assert not Membership.objects.filter(user__username="qc").exists()
 

@@ -1,0 +1,1 @@
+"""Who gets in: local accounts and those of the hospital's directory, sessions and their end, failed attempts."""

@@ -1,0 +1,67 @@
+"""Signing in, staying signed in, and signing in again where one was."""
+
+from http import HTTPStatus
+
+from django.contrib.auth import login
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from portal.accounts import sessions
+from portal.accounts.forms import LOCKED, SignInForm
+
+NOT_YOURS = "What this page holds was entered by another user. Sign in as that user, or load the page again."
+
+
+@method_decorator(sensitive_post_parameters("password"), name="dispatch")
+class SignIn(LoginView):
+    """The login page."""
+
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+    def form_invalid(self, form: SignInForm) -> HttpResponse:  # type: ignore[override]
+        response = super().form_invalid(form)
+        response.status_code = _status(form)
+        return response
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def session_state(request: HttpRequest) -> JsonResponse:
+    """Who is signed in and how long that lasts. POST is a sign of the user, and so makes it last longer."""
+    return JsonResponse(_state(request))
+
+
+@sensitive_post_parameters("password")
+@never_cache
+@csrf_protect
+@require_POST
+def sign_in_again(request: HttpRequest) -> JsonResponse:
+    """Sign in without leaving the page, as the user for whom the page was made."""
+    form = SignInForm(request, data=request.POST)
+    if not form.is_valid():
+        return JsonResponse({"problem": " ".join(form.non_field_errors()) or NOT_YOURS}, status=_refusal(form))
+    user = form.get_user()
+    if str(user.pk) != request.POST.get("page_user"):
+        return JsonResponse({"problem": NOT_YOURS}, status=HTTPStatus.CONFLICT)
+    login(request, user)
+    return JsonResponse(_state(request))
+
+
+def _state(request: HttpRequest) -> dict[str, object]:
+    if not request.user.is_authenticated:
+        return {"user": None, "seconds": 0}
+    return {"user": str(request.user.pk), "seconds": sessions.seconds_left(request.session)}
+
+
+def _status(form: SignInForm) -> HTTPStatus:
+    return HTTPStatus.TOO_MANY_REQUESTS if form.has_error("__all__", LOCKED) else HTTPStatus.OK
+
+
+def _refusal(form: SignInForm) -> HTTPStatus:
+    return max(_status(form), HTTPStatus.UNPROCESSABLE_ENTITY)
