@@ -100,8 +100,8 @@ def _of_the_connection(ldap: LDAPSettings) -> list[str]:
         return [f"OVERREAD_LDAP_URL is {ldap.url!r}: give it as ldaps://directory.example or ldap://directory.example."]
     if parts.scheme == PLAIN and not ldap.start_tls and parts.hostname not in LOOPBACK:
         found.append(
-            "OVERREAD_LDAP_URL is a plain ldap:// and OVERREAD_LDAP_START_TLS is off, so passwords would cross the network "
-            "in the clear: switch StartTLS on, or use ldaps://."
+            "OVERREAD_LDAP_URL is a plain ldap:// and OVERREAD_LDAP_START_TLS is off, so passwords would cross the "
+            "network in the clear: switch StartTLS on, or use ldaps://."
         )
     if ldap.ca_file and not Path(ldap.ca_file).is_file():
         found.append(f"OVERREAD_LDAP_CA_FILE {ldap.ca_file!r} is no file: put the CA's certificates (PEM) there.")

@@ -18,8 +18,8 @@ NOT_INSTALLED = (
 WITHIN_SECONDS = 55
 """A revoked account loses access within a minute, of which the check itself takes some seconds."""
 TOO_SLOW = (
-    "OVERREAD_DIRECTORY_SECONDS and OVERREAD_DECISION_SECONDS come to more than 55 s: an account that the hospital revokes "
-    "would keep its access for longer than a minute. Lower one of them."
+    "OVERREAD_DIRECTORY_SECONDS and OVERREAD_DECISION_SECONDS come to more than 55 s: an account that the hospital "
+    "revokes would keep its access for longer than a minute. Lower one of them."
 )
 
 

@@ -1,7 +1,7 @@
 """What the hospital's directory (LDAP) says of an account: its groups, and whether it is locked.
 
-django-auth-ldap checks passwords. What is asked here is asked again and again for people who have signed in, where "there
-is no such entry" and "nobody answered" must never be mixed up, which that library's searches do not tell apart.
+django-auth-ldap checks passwords. What is asked here is asked again and again about people who have signed in, where
+"there is no such entry" and "nobody answered" must never be mixed up; that library's searches do not tell them apart.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NEVER_EXPIRES = frozenset({0, 0x7FFFFFFFFFFFFFFF})
 """Of accountExpires in Active Directory, which counts 100 ns from 1601 on."""
 SECONDS_FROM_1601_TO_1970 = 11_644_473_600
 LOCKED_BY_HAND = "000001010000Z"
-"""Of pwdAccountLockedTime (OpenLDAP's ppolicy). A real time is a pause after wrong passwords, which anybody can cause."""
+"""Of pwdAccountLockedTime (OpenLDAP's ppolicy). A real time is a pause after wrong passwords: anybody can cause it."""
 
 Attributes = Mapping[str, list[str]]
 

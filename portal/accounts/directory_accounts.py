@@ -28,7 +28,7 @@ class _Provider:
 
 
 def register(*, apply_groups: ApplyGroups) -> None:
-    """Let `studies` make and withdraw what a user's groups (DNs in lower case) grant, within the caller's transaction."""
+    """Let `studies` make and withdraw what a user's groups (DNs in lower case) grant, in the caller's transaction."""
     _Provider.apply_groups = staticmethod(apply_groups)
 
 
@@ -83,7 +83,7 @@ def check_and_log() -> None:
     try:
         check()
     except DirectoryIsAway as fault:
-        log.error("%s Hospital accounts stay as they were for %s s.", fault, settings.OVERREAD_LDAP.grace_seconds)
+        log.warning("%s Hospital accounts stay as they were for %s s.", fault, settings.OVERREAD_LDAP.grace_seconds)
 
 
 def _who_could_come_in() -> QuerySet[DirectoryAccount]:

@@ -51,7 +51,7 @@ class DirectoryBackend(LDAPBackend):  # type: ignore[misc]  # django-auth-ldap h
         try:
             user: User | None = super().authenticate(request, username=username, password=password)
         except OSError as fault:  # the file with the service account's password
-            log.error("OVERREAD_LDAP_BIND_PASSWORD_FILE cannot be read (%s).", fault.strerror)
+            log.warning("OVERREAD_LDAP_BIND_PASSWORD_FILE cannot be read (%s).", fault.strerror)
             _mark(request)
             return None
         return user
@@ -69,7 +69,7 @@ class DirectoryBackend(LDAPBackend):  # type: ignore[misc]  # django-auth-ldap h
         try:
             entry: Entry | None = look_up(ldap_user.connection, user.username)
         except (DirectoryIsAway, ldap.LDAPError) as fault:
-            log.error("While signing somebody in: %s", fault)
+            log.warning("While signing somebody in: %s", fault)
             _mark(ldap_user._request)
             return False
         if entry is None or entry.is_locked or not user.is_active:
@@ -89,7 +89,7 @@ def _is_local(username: str) -> bool:
 
 @receiver(ldap_error)
 def _could_not_ask(request: HttpRequest | None, exception: Exception, **_: object) -> None:
-    log.error("The directory could not be asked: %s.", describe(exception))
+    log.warning("The directory could not be asked: %s.", describe(exception))
     _mark(request)
 
 
