@@ -4,6 +4,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from portal.access import Capability, holds
+from portal.accounts.sessions import seconds_left
 
 
 def navigation(request: HttpRequest) -> dict[str, object]:
@@ -13,6 +14,8 @@ def navigation(request: HttpRequest) -> dict[str, object]:
         return {"demonstration": settings.OVERREAD_DEMO}
     return {
         "demonstration": settings.OVERREAD_DEMO,
+        "session_seconds": seconds_left(request.session),
+        "idle_seconds": settings.OVERREAD_IDLE_SECONDS,
         "may_view_jobs": holds(user, Capability.VIEW_JOBS),
         "may_manage_rules": holds(user, Capability.MANAGE_RULES),
         "may_send_exams": holds(user, Capability.SEND_EXAMS),

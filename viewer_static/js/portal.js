@@ -1,4 +1,4 @@
-// Small behaviours that every page shares: times that stay current, keys, menus, and CSRF for htmx.
+// Small behaviours that every page shares: times that stay current, keys and menus.
 
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
@@ -26,6 +26,7 @@ function isTyping(target) {
 
 // An element with data-key="n Enter" is pressed by those keys. Enter stays with whatever has the focus.
 function pressByKey(event) {
+  if (document.querySelector("dialog:modal")) return;
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
   if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -44,10 +45,6 @@ function closeMenus(event) {
   }
 }
 
-function sendCsrfToken(event) {
-  event.detail.headers["X-CSRFToken"] = document.querySelector("meta[name=csrf-token]").content;
-}
-
 document.addEventListener("keydown", pressByKey);
 document.addEventListener("keydown", closeMenus);
 document.addEventListener("click", closeMenus);
@@ -55,7 +52,6 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !window.confirm(question)) event.preventDefault();
 });
-document.addEventListener("htmx:configRequest", sendCsrfToken);
 document.addEventListener("htmx:afterSwap", refreshTimes);
 setInterval(refreshTimes, 5000);
 refreshTimes();

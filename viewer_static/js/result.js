@@ -22,27 +22,17 @@ function say(problem) {
   line.scrollIntoView({ block: "nearest" });
 }
 
-const csrfCookie = () => /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1];
-
-// Signing in again, in another tab, brings another token: the one in the cookie counts.
-function useFreshToken({ detail }) {
-  const token = csrfCookie();
-  if (!token || !detail.parameters.csrfmiddlewaretoken) return;
-  detail.parameters.csrfmiddlewaretoken = token;
-  detail.headers["X-CSRFToken"] = token;
-}
-
-// 409 and 422 bring the form back with everything in it. Any other refusal leaves the form as it stands.
+// 409 and 422 bring the form back with everything in it. Any other refusal leaves the form as it stands; who is signed
+// out (401) is asked to sign in again by session.js.
 function swapOrSay({ detail }) {
   const { xhr } = detail;
-  if (!detail.target?.matches("#feedback")) return;
-  const isOurs = new URL(xhr.responseURL).pathname.endsWith("/feedback/");
-  detail.shouldSwap = isOurs && [200, 409, 422].includes(xhr.status);
+  if (!detail.target?.matches("#feedback") || xhr.status === 401) return;
+  detail.shouldSwap = [200, 409, 422].includes(xhr.status);
   if (detail.shouldSwap) {
     detail.isError = false;
     return;
   }
-  say(isOurs ? refusal(xhr.status) : `You are signed out. ${KEPT} Sign in in another tab, then submit again.`);
+  say(refusal(xhr.status));
 }
 
 function refusal(status) {
@@ -107,7 +97,6 @@ document.addEventListener("submit", (event) => {
   if (event.target === form() && !window.htmx) changed = false;
 });
 window.addEventListener("beforeunload", warnOfLoss);
-document.addEventListener("htmx:configRequest", useFreshToken);
 document.addEventListener("htmx:beforeSwap", swapOrSay);
 document.addEventListener("htmx:afterSwap", showNew);
 document.addEventListener("htmx:sendError", () => say(`The portal cannot be reached. ${KEPT} Submit again in a moment.`));

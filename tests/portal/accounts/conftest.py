@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
+from tests.feedback.conftest import make_exam, make_result, pipeline, result
 from tests.portal.accounts.slapd import Directory, running_directory
+
+__all__ = ["make_exam", "make_result", "pipeline", "result"]
 
 
 @pytest.fixture(scope="session")
