@@ -120,15 +120,24 @@ AUTHENTICATION_BACKENDS = [
     "portal.accounts.backends.LocalBackend",
     *(["portal.accounts.ldap_backend.DirectoryBackend"] if OVERREAD_LDAP.is_on else []),
 ]
+OVERREAD_PASSWORD_LENGTH = env.int("OVERREAD_PASSWORD_LENGTH", default=12)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": env.int("OVERREAD_PASSWORD_LENGTH", default=12)},
+        "OPTIONS": {"min_length": OVERREAD_PASSWORD_LENGTH},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+# Invitations to a study work for so many days. Without a mail server the coordinator hands the link on; where local
+# accounts are switched off, whom it invites needs an account already, in the hospital's directory mostly.
+OVERREAD_INVITATION_DAYS = env.int("OVERREAD_INVITATION_DAYS", default=14)
+OVERREAD_LOCAL_ACCOUNTS = env.bool("OVERREAD_LOCAL_ACCOUNTS", default=True)
+OVERREAD_MAIL_URL = env.str("OVERREAD_MAIL_URL", default="")
+DEFAULT_FROM_EMAIL = env.str("OVERREAD_MAIL_FROM", default="overread@localhost")
+if OVERREAD_MAIL_URL:  # smtp://, smtp+tls:// or smtp+ssl://user:password@host:port
+    globals().update(env.email_url("OVERREAD_MAIL_URL"))
 # After so many wrong passwords for one user name from one address, none is tried for a while. Attempts while it is
 # locked do not make it longer.
 AXES_FAILURE_LIMIT = env.int("OVERREAD_LOGIN_FAILURES", default=5)

@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("inference.urls")),
     path("", include("viewer_static.urls")),
     path("", include("portal.audit.urls")),
+    path("account/password/", accounts.ChangePassword.as_view(), name="change-password"),
     path("login/", accounts.SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("session/", accounts.session_state, name="session"),

@@ -8,7 +8,8 @@ class StudiesConfig(AppConfig):
     def ready(self) -> None:
         from dicom_ingest.pacs import gate  # noqa: PLC0415
         from portal import access  # noqa: PLC0415
-        from studies import destinations, membership  # noqa: PLC0415
+        from portal.accounts import directory_accounts  # noqa: PLC0415
+        from studies import destinations, group_grants, membership  # noqa: PLC0415
 
         access.register(
             exam_scope=membership.exam_scope,
@@ -16,4 +17,5 @@ class StudiesConfig(AppConfig):
             roles_of=membership.roles_of,
         )
         access.register_studies_of_exam(membership.studies_of_exam)
+        directory_accounts.register(apply_groups=group_grants.apply)
         gate.register(destinations.sendable)

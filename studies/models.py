@@ -173,6 +173,7 @@ class PriorSearch(models.Model):
 
 
 from studies.case_models import ArmFinding, Case, CaseTruth, Screening, TruthVersion  # noqa: E402 - they refer to Study
+from studies.member_models import GroupGrant, Invitation  # noqa: E402
 from studies.protocol_models import ProtocolVersion  # noqa: E402
 from studies.read_models import Read, ReadingOrder, ReadResponse  # noqa: E402
 
@@ -180,6 +181,8 @@ __all__ = [
     "ArmFinding",
     "Case",
     "CaseTruth",
+    "GroupGrant",
+    "Invitation",
     "Membership",
     "PriorSearch",
     "ProtocolVersion",

@@ -6,6 +6,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("studies/<slug:slug>/", views.study, name="study"),
     path("", include("studies.log_urls")),
+    path("", include("studies.member_urls")),
     path("exams/<str:study_instance_uid>/", views.exam, name="exam"),
     path("exams/<str:study_instance_uid>/progress/", views.exam_progress, name="exam-progress"),
     path("IHEInvokeImageDisplay", image_display.image_display, name="image-display"),

@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import ldap
 from django.conf import settings
 from ldap.filter import escape_filter_chars
 
+from portal.accounts.entries import DirectoryIsAway, Entry
+from portal.accounts.names import group_key
 from portal.ldap_settings import LDAPSettings
 
 LOCKS = ("userAccountControl", "accountExpires", "pwdAccountLockedTime", "nsAccountLock")
@@ -29,19 +30,6 @@ LOCKED_BY_HAND = "000001010000Z"
 """Of pwdAccountLockedTime (OpenLDAP's ppolicy). A real time is a pause after wrong passwords: anybody can cause it."""
 
 Attributes = Mapping[str, list[str]]
-
-
-class DirectoryIsAway(Exception):
-    """The directory did not answer, or not as it should. The message says how."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One person in the directory. DNs of groups are in lower case."""
-
-    dn: str
-    groups: frozenset[str]
-    is_locked: bool
 
 
 @contextmanager
@@ -93,7 +81,19 @@ def _groups(connection: Any, dn: str, username: str) -> frozenset[str]:
         return frozenset()
     names = {"dn": escape_filter_chars(dn), "user": escape_filter_chars(username)}
     found = _search(connection, config.group_base, config.group_filter % names, attributes=["1.1"])
-    return frozenset(group.lower() for group, _ in found)
+    return frozenset(group_key(group) for group, _ in found)
+
+
+def has_group(connection: Any, dn: str) -> bool:
+    """Whether there is an entry of this DN where groups are looked for. Raises DirectoryIsAway."""
+    config: LDAPSettings = settings.OVERREAD_LDAP
+    if not group_key(dn).endswith(group_key(config.group_base)):
+        return False
+    with _said_in_words():
+        try:
+            return bool(connection.search_s(dn, ldap.SCOPE_BASE, "(objectClass=*)", ["1.1"]))
+        except (ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX):
+            return False
 
 
 def _search(connection: Any, base: str, wanted: str, *, attributes: list[str]) -> list[tuple[str, Attributes]]:

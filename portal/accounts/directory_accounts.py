@@ -1,18 +1,17 @@
-"""Keeping accounts in step with the directory: at sign-in, and every few seconds for whoever could still be in."""
+"""Keeping accounts in step with what the directory says of them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
 from django.utils.timezone import now
 
-from portal.accounts.directory import DirectoryIsAway, Entry, connected, look_up
+from portal.accounts.entries import Entry
 from portal.accounts.models import DirectoryAccount
+from portal.accounts.names import group_key
 from portal.ldap_settings import LDAPSettings
 from portal.models import User
 
@@ -61,44 +60,12 @@ def close(account: DirectoryAccount, because: DirectoryAccount.Closed) -> None:
     account.save()
 
 
-def check() -> None:
-    """Ask the directory about everybody who could come in by a session or a token.
-
-    Raises DirectoryIsAway, and then nothing is changed: accounts stand on what the directory said last for
-    OVERREAD_LDAP_GRACE_SECONDS, and are not let in after that until it answers.
-    """
-    with connected() as connection:
-        for account in _who_could_come_in():
-            entry = look_up(connection, account.user.username)
-            if entry is None:
-                close(account, DirectoryAccount.Closed.GONE)
-            elif entry.is_locked:
-                close(account, DirectoryAccount.Closed.LOCKED)
-            else:
-                confirm(account.user, entry)
-
-
-def check_and_log() -> None:
-    """The same as background work: a directory that is away is told of in the log."""
-    try:
-        check()
-    except DirectoryIsAway as fault:
-        log.warning("%s Hospital accounts stay as they were for %s s.", fault, settings.OVERREAD_LDAP.grace_seconds)
-
-
-def _who_could_come_in() -> QuerySet[DirectoryAccount]:
-    """Accounts with an API token, or a sign-in that is no longer ago than a session may last."""
-    since = now() - timedelta(seconds=settings.SESSION_COOKIE_AGE)
-    could = Q(user__last_login__gte=since) | Q(user__auth_token__isnull=False)
-    return DirectoryAccount.objects.filter(could, user__is_active=True).select_related("user").order_by("pk")
-
-
 def _administrate(user: User, entry: Entry | None) -> None:
     """Make an administrator of the portal who is in the group for it, and no longer who is not."""
     config: LDAPSettings = settings.OVERREAD_LDAP
     if not config.admin_group:
         return
-    is_admin = entry is not None and config.admin_group.lower() in entry.groups
+    is_admin = entry is not None and group_key(config.admin_group) in entry.groups
     if (user.is_superuser, user.is_staff) != (is_admin, is_admin):
         user.is_superuser = user.is_staff = is_admin
         user.save(update_fields=["is_superuser", "is_staff"])

@@ -13,9 +13,10 @@ from django.http import HttpRequest
 from django_auth_ldap.backend import LDAPBackend, ldap_error
 from django_auth_ldap.config import LDAPSearch, LDAPSettings
 
-from portal.accounts.directory import DirectoryIsAway, Entry, connection_options, describe, look_up
+from portal.accounts.directory import connection_options, describe, look_up
 from portal.accounts.directory_accounts import confirm
 from portal.accounts.entrance import directory_account, user_who_may_enter
+from portal.accounts.entries import DirectoryIsAway, Entry
 from portal.ldap_settings import LDAPSettings as Configured
 from portal.models import User
 

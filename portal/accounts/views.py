@@ -1,10 +1,16 @@
 """Signing in, staying signed in, and signing in again where one was."""
 
 from http import HTTPStatus
+from typing import Any
 
 from django.contrib.auth import login
-from django.contrib.auth.views import LoginView
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.contrib.messages.views import SuccessMessageMixin
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
@@ -12,7 +18,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts import sessions
+from portal.accounts.entrance import directory_account
 from portal.accounts.forms import LOCKED, SignInForm
+from portal.models import User
 
 NOT_YOURS = "What this page holds was entered by another user. Sign in as that user, or load the page again."
 
@@ -28,6 +36,19 @@ class SignIn(LoginView):
         response = super().form_invalid(form)
         response.status_code = _status(form)
         return response
+
+
+class ChangePassword(LoginRequiredMixin, SuccessMessageMixin[PasswordChangeForm], PasswordChangeView):
+    """A new password for a local account. That of a hospital account is kept by the hospital alone."""
+
+    template_name = "registration/change_password.html"
+    success_url = reverse_lazy("home")
+    success_message = "Your password is changed. Other browsers in which you were signed in are signed out."
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if isinstance(request.user, User) and directory_account(request.user) is not None:
+            raise Http404
+        return super().dispatch(request, *args, **kwargs)
 
 
 @never_cache

@@ -12,7 +12,7 @@ from django.urls import resolve
 from dicom_ingest.dicomweb.urls import urlpatterns
 from dicom_ingest.models import Exam
 from portal.models import User
-from tests.conftest import PASSWORD, Cast
+from tests.conftest import Cast
 from tests.dicom_ingest.scans import ROOT, STUDY, T1, encoded, mr_slice
 
 BELOW_STUDY = [

@@ -21,6 +21,9 @@ from dicom_ingest.models import AETitle, Exam, QuarantinedInstance, Remote, Retr
 from feedback.forms import quality_form
 from feedback.responses import submit
 from inference.models import Job, PipelineVersion, RegisteredModel, Result
+from portal.access import Role
+from studies import group_grants, invitations
+from studies.models import Membership, Study
 from tests.conftest import Cast
 from tests.dicom_ingest.scans import complete, mr_slice, receive
 from tests.feedback.conftest import ANSWERS
@@ -55,6 +58,16 @@ TABLE: dict[str, Row] = {
     "exam":                       Row(allowed=MEMBERS),
     "exam-progress":              Row(allowed=MEMBERS),
     "image-display":              Row(allowed=MEMBERS, query="?requestType=STUDY&studyUID=<exam>"),
+    # members; who is invited need not be a member, nor signed in
+    "study-members":              Row(allowed=COORDINATORS),
+    "member-withdraw":            Row(allowed=COORDINATORS, method="post"),
+    "invitations":                Row(allowed=COORDINATORS, method="post"),
+    "invitation-renew":           Row(allowed=COORDINATORS, method="post"),
+    "invitation-withdraw":        Row(allowed=COORDINATORS, method="post"),
+    "group-grants":               Row(allowed=COORDINATORS, method="post"),
+    "group-grant-withdraw":       Row(allowed=COORDINATORS, method="post"),
+    "invitation":                 Row(allowed=EVERYBODY, query="?key=<key>"),
+    "invitation-account":         Row(allowed=frozenset(), method="post"),
     # feedback
     "result":                     Row(allowed=MEMBERS),
     "result-feedback":            Row(allowed=MEMBERS),
@@ -167,6 +180,7 @@ TABLE: dict[str, Row] = {
     "log-export":                 Row(allowed=ADMIN),
     "login":                      Row(allowed=EVERYBODY),
     "logout":                     Row(allowed=EVERYBODY, method="post"),
+    "change-password":            Row(allowed=SIGNED_IN),
     "session":                    Row(allowed=EVERYBODY),
     "sign-in-again":              Row(allowed=EVERYBODY, method="post"),
     "token":                      Row(allowed=EVERYBODY, method="post"),
@@ -199,6 +213,9 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
     response = exam_with_everything.responses.get()
     quarantined = QuarantinedInstance.objects.get()
     verdict = exam.rule_verdicts.get()
+    study = Study.objects.get(slug="brain")
+    invitation, key = invitations.invite(study, "ada", Role.READER, by=cast.coordinator)
+    grant = group_grants.grant(study, "cn=readers", Role.READER, by=cast.coordinator)
     model = RegisteredModel.objects.create(name="deepbet", version="1", digest="m", backend="torchscript")
     return {
         "": {
@@ -212,7 +229,12 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
             "result_id": exam_with_everything.pk,
             "job_id": job.pk,
             "model_id": model.pk,
+            "key": key,
         },
+        "member-withdraw": {"pk": Membership.objects.get(user=cast.reader).pk},
+        "invitation-renew": {"pk": invitation.pk},
+        "invitation-withdraw": {"pk": invitation.pk},
+        "group-grant-withdraw": {"pk": grant.pk},
         "api-model-detail": {"pk": model.pk},
         "api-feedback-detail": {"pk": response.pk},
         **{
@@ -311,7 +333,7 @@ def _is_let_in(client: Client, address: Address, values: Mapping[str, Mapping[st
     if row is None:
         return False
     path = address.filled({**values[""], **values.get(address.name, {})})
-    query = row.query.replace("<exam>", str(values[""]["study"]))
+    query = row.query.replace("<exam>", str(values[""]["study"])).replace("<key>", str(values[""]["key"]))
     with _undone():
         response = getattr(client, row.method)(path + query)
         assert response.status_code != 405, f"{path} is not asked for with {row.method.upper()}"

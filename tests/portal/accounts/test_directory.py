@@ -11,12 +11,13 @@ from django.test import Client
 from django.utils.timezone import now
 from pytest_django import Settings
 
-from portal.accounts import directory_accounts
-from portal.accounts.directory import DirectoryIsAway, connected, is_locked, look_up
+from portal.accounts import directory_check
+from portal.accounts.directory import connected, is_locked, look_up
+from portal.accounts.entries import DirectoryIsAway
 from portal.accounts.models import DirectoryAccount
 from portal.models import User
 from tests.conftest import PASSWORD
-from tests.portal.accounts.slapd import SECRET, Directory, write_certificates
+from tests.slapd import SECRET, Directory, write_certificates
 
 pytestmark = pytest.mark.django_db
 WORD = "a-word-of-the-hospital"
@@ -116,14 +117,14 @@ def test_a_locked_person_cannot_sign_in_and_leaves_no_account(directory: Directo
 def test_a_deleted_person_is_out_at_the_next_check_and_in_again_when_back(directory: Directory) -> None:
     dn = directory.add_person("ada", password=WORD)
     client = sign_in()
-    directory_accounts.check()
+    directory_check.check()
     assert is_in(client)
     directory.remove(dn)
-    directory_accounts.check()
+    directory_check.check()
     assert not is_in(client)
     assert DirectoryAccount.objects.get().closed == DirectoryAccount.Closed.GONE
     directory.add_person("ada", password=WORD)
-    directory_accounts.check()
+    directory_check.check()
     assert is_in(client)
 
 
@@ -131,10 +132,10 @@ def test_a_locked_person_is_out_at_the_next_check_until_unlocked(directory: Dire
     dn = directory.add_person("ada", password=WORD)
     client = sign_in()
     directory.lock(dn)
-    directory_accounts.check()
+    directory_check.check()
     assert not is_in(client)
     directory.unlock(dn)
-    directory_accounts.check()
+    directory_check.check()
     assert is_in(client)
 
 
@@ -144,7 +145,7 @@ def test_the_api_token_of_a_closed_account_is_refused(directory: Directory) -> N
     program = Client(headers={"Authorization": f"Token {token}"})
     assert program.get("/api/exams/").status_code == 200
     directory.remove(dn)
-    directory_accounts.check()
+    directory_check.check()
     refused = program.get("/api/exams/")
     assert refused.status_code == 401
     assert "closed in the hospital's directory" in refused.json()["detail"]
@@ -157,13 +158,13 @@ def test_a_directory_that_is_away_throws_nobody_out_until_the_grace_is_over(
     client = sign_in()
     with directory.away():
         with pytest.raises(DirectoryIsAway, match="did not answer"):
-            directory_accounts.check()
+            directory_check.check()
         assert is_in(client)
         _let_pass(settings.OVERREAD_LDAP.grace_seconds)
         assert not is_in(client)
         answer = sign_in().answer  # type: ignore[attr-defined]
         assert "directory cannot be reached" in answer.text
-    directory_accounts.check()
+    directory_check.check()
     assert is_in(client)
 
 
@@ -172,7 +173,7 @@ def test_a_check_that_breaks_off_half_way_closes_nobody(directory: Directory, se
     client = sign_in()
     settings.OVERREAD_LDAP = replace(directory.settings, group_base="ou=nowhere,dc=hospital,dc=example")
     with pytest.raises(DirectoryIsAway, match="NO_SUCH_OBJECT"):
-        directory_accounts.check()
+        directory_check.check()
     assert is_in(client)
 
 
@@ -185,7 +186,7 @@ def test_the_group_of_administrators_makes_one_and_leaving_it_ends_that(
     client = sign_in()
     assert client.get("/admin/").status_code == 200
     directory.take_out(group, dn)
-    directory_accounts.check()
+    directory_check.check()
     assert client.get("/admin/").status_code == 302
     assert is_in(client)
 
@@ -195,7 +196,7 @@ def test_only_those_who_could_still_come_in_are_asked_about(directory: Directory
     sign_in()
     User.objects.update(last_login=now() - timedelta(days=2))
     directory.remove(dn)
-    directory_accounts.check()
+    directory_check.check()
     assert DirectoryAccount.objects.get().closed == ""
 
 

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import ldap
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from ldap import modlist
+from pytest_django import Settings
 
 from portal.ldap_settings import LDAPSettings
 from tests.ports import free_port
@@ -214,6 +216,23 @@ def running_directory() -> Iterator[Directory]:
             yield directory
         finally:
             directory.stop()
+
+
+@pytest.fixture(scope="session")
+def slapd() -> Iterator[Directory]:
+    """One server for the whole run."""
+    with running_directory() as directory:
+        yield directory
+
+
+@pytest.fixture
+def directory(slapd: Directory, settings: Settings) -> Iterator[Directory]:
+    """The hospital's directory, without anybody in it, to which the portal turns."""
+    settings.OVERREAD_LDAP = slapd.settings
+    backend = "portal.accounts.ldap_backend.DirectoryBackend"
+    settings.AUTHENTICATION_BACKENDS = [*settings.AUTHENTICATION_BACKENDS, backend]
+    yield slapd
+    slapd.clear()
 
 
 def write_certificates(folder: Path) -> None:
