@@ -14,8 +14,13 @@ RUN apt-get update -qq \
     && apt-get install -qq -y --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 fonts-dejavu-core \
     && rm -rf /var/lib/apt/lists/*
 # The dependencies alone (the project installs no package of its own), so that a change of code builds in seconds.
+# python-ldap is compiled; what it is compiled with goes again, and the libraries that it uses stay.
 COPY pyproject.toml README.md ./
-RUN pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} '.[report,triton]'
+RUN apt-get update -qq \
+    && apt-get install -qq -y --no-install-recommends gcc libc6-dev libldap2-dev libsasl2-dev \
+    && pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} '.[ldap,report,triton]' \
+    && apt-get purge -qq -y gcc libc6-dev libldap2-dev libsasl2-dev \
+    && rm -rf /var/lib/apt/lists/*
 COPY . .
 COPY --from=front-end /fetch/viewer_static/dist viewer_static/dist
 RUN python -m compileall -q . \

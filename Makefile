@@ -9,12 +9,15 @@ SYSTEM_PACKAGES := chromium:chromium storescu:dcmtk dciodvfy:dicom3tools strace:
 	/usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb \
 	$(or $(wildcard /usr/lib/*/libpangoft2-1.0.so.0),no-pango):libpangoft2-1.0-0 \
 	/usr/bin/python3.11:python3.11 /usr/lib/python3.11/ensurepip/__init__.py:python3.11-venv \
-	$(or $(wildcard /usr/lib/*/libpython3.11.so.1.0),no-libpython3.11):libpython3.11
+	$(or $(wildcard /usr/lib/*/libpython3.11.so.1.0),no-libpython3.11):libpython3.11 /usr/sbin/slapd:slapd
+# What pip compiles python-ldap with, for the extra `ldap` that the tests install.
+BUILD_PACKAGES = gcc:gcc /usr/include/stdlib.h:libc6-dev /usr/include/ldap.h:libldap2-dev /usr/include/sasl/sasl.h:libsasl2-dev \
+	$(shell $(PYTHON_OF_VENV) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h:libpython3.11-dev
 
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format bench-ingest bench-dicomweb bench-inference bench-studies clean preflight front-end system-packages
+.PHONY: help demo test lint format bench-ingest bench-dicomweb bench-inference bench-studies clean preflight front-end system-packages build-packages
 
 # Prints the first Python 3.11 there is, the one named by PYTHON=... before all others.
 FIND_PYTHON = for each in $(PYTHON) $(PYTHON_OF_VENV) python3.11 python3 python /usr/bin/python3.11; do \
@@ -94,15 +97,22 @@ $(VENV)/installed-embedded: EXTRAS := embedded
 $(VENV)/installed-embedded: pyproject.toml | $(PYTHON_OF_VENV)
 	$(INSTALL)
 
-$(VENV)/installed-test: EXTRAS := embedded,report,triton,test
-$(VENV)/installed-test: pyproject.toml | $(PYTHON_OF_VENV)
+$(VENV)/installed-test: EXTRAS := embedded,ldap,report,triton,test
+$(VENV)/installed-test: pyproject.toml | $(PYTHON_OF_VENV) build-packages
 	$(INSTALL)
 
-system-packages:
-	@missing=; for pair in $(SYSTEM_PACKAGES); do \
+define SYSTEM_INSTALL
+	@missing=; for pair in $(1); do \
 	command -v $${pair%%:*} > /dev/null || test -e $${pair%%:*} || missing="$$missing $${pair##*:}"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then \
 	echo "The tests need$$missing: install them, on Debian with sudo apt-get install$$missing"; exit 1; fi; \
 	echo "Installing for the tests:$$missing"; \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing > /dev/null
+endef
+
+system-packages:
+	$(call SYSTEM_INSTALL,$(SYSTEM_PACKAGES))
+
+build-packages: | $(PYTHON_OF_VENV)
+	$(call SYSTEM_INSTALL,$(BUILD_PACKAGES))

@@ -48,7 +48,7 @@ def _latest_end(session: SessionBase) -> float:
 
 def _is_due(session: SessionBase) -> bool:
     """Whether enough of it is gone for another write to the database."""
-    idle = settings.OVERREAD_IDLE_SECONDS
+    idle: int = settings.OVERREAD_IDLE_SECONDS
     return seconds_left(session) < idle - min(60.0, idle / 10)
 
 

@@ -66,7 +66,8 @@ def sign_in_again(request: HttpRequest) -> JsonResponse:
     """Sign in without leaving the page, as the user for whom the page was made."""
     form = SignInForm(request, data=request.POST)
     if not form.is_valid():
-        return JsonResponse({"problem": " ".join(form.non_field_errors()) or NOT_YOURS}, status=_refusal(form))
+        said = form.non_field_errors() or ["Enter the password."]
+        return JsonResponse({"problem": " ".join(map(str, said))}, status=_refusal(form))
     user = form.get_user()
     if str(user.pk) != request.POST.get("page_user"):
         return JsonResponse({"problem": NOT_YOURS}, status=HTTPStatus.CONFLICT)

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,6 +13,7 @@ from django.core.management import get_commands
 
 from portal.demo.preflight import ROOT
 from portal.demo.supervisor import PROGRAMS
+from portal.ldap_settings import LDAPSettings
 from portal.tasks import Queue
 
 COMPOSE = Path(sys.executable).parent / "docker-compose"
@@ -130,3 +132,22 @@ def test_files_that_services_mount_or_copy_are_in_the_tree(services: dict[str, d
     assert (ROOT / "deploy" / "nginx.conf").is_file()
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert all((ROOT / name).exists() for line in copied for name in line.split())
+
+
+def test_a_site_with_a_directory_lets_those_out_who_ask_it_and_nobody_else() -> None:
+    directory = {"OVERREAD_LDAP_URL": "ldaps://d", "OVERREAD_LDAP_USER_BASE": "ou=p", "OVERREAD_LDAP_BIND_DN": "cn=o"}
+    files = ("-f", "docker-compose.yml", "-f", "deploy/compose-ldap.yml")
+    read = compose(*files, "config", "--format", "json", environ=FILLED_IN | directory | {"OVERREAD_LDAP_EMAIL": "m"})
+    assert read.returncode == 0, read.stderr
+    found: dict[str, dict[str, Any]] = json.loads(read.stdout)["services"]
+    assert {name for name in found if "outside" in found[name]["networks"]} == {
+        *("web", "worker-ingest"),
+        *("setup", "receiver", "worker-transfers", "nginx"),
+    }
+    for name in ("web", "worker-ingest", "scheduler"):
+        passed = {
+            key for key, value in found[name]["environment"].items() if key.startswith("OVERREAD_LDAP_") and value
+        }
+        assert passed == directory.keys() | {"OVERREAD_LDAP_BIND_PASSWORD_FILE", "OVERREAD_LDAP_EMAIL"}
+    known = {f"OVERREAD_LDAP_{each.name.upper()}" for each in fields(LDAPSettings)}
+    assert {key for key in found["web"]["environment"] if key.startswith("OVERREAD_LDAP_")} <= known

@@ -189,7 +189,7 @@ def test_a_revoked_account_is_out_everywhere_within_the_two_intervals(
     browser = sign_in()
     token = Client().post("/api/token/", {"username": "ada", "password": WORD}).json()["token"]
     program = Client(headers={"Authorization": f"Token {token}"})
-    ways = {
+    ways: dict[str, Callable[[], bool]] = {
         "page": lambda: browser.get("/").status_code == 200,
         "API": lambda: program.get(f"/api/exams/{exam.study_instance_uid}/").status_code == 200,
         "DICOMweb by session": lambda: browser.get("/dicomweb/studies").status_code == 200,

@@ -44,7 +44,8 @@ def test_a_session_ends_without_a_sign_of_its_user(reader: Client, settings: Set
 
 
 def test_opening_a_page_and_sending_something_make_it_last_longer(reader: Client, settings: Settings) -> None:
-    for sign in (lambda: reader.get("/", headers=PAGE), lambda: reader.post("/session/")):
+    signs: list[Callable[[], object]] = [lambda: reader.get("/", headers=PAGE), lambda: reader.post("/session/")]
+    for sign in signs:
         let_pass(reader, settings.OVERREAD_IDLE_SECONDS - 60)
         assert reader.get("/session/").json()["seconds"] <= 60
         sign()
