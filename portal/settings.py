@@ -148,7 +148,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 AXES_USERNAME_CALLABLE = "portal.accounts.throttle.user_name"
-AXES_CLIENT_IP_CALLABLE = "portal.accounts.addresses.client_address"
+AXES_CLIENT_IP_CALLABLE = "portal.audit.address.client_address"
 # The sign-in form itself says that it is locked, so the middleware that would replace its page is left out.
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]
 LOGIN_URL = "login"

@@ -8,10 +8,13 @@ from django.utils.timezone import now
 from portal.access import Role
 from portal.accounts.models import DirectoryAccount
 from portal.accounts.names import group_key
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 from studies import members
 from studies.models import GroupGrant, Membership, Study
 
+Source = Membership.Source
 Wanted = dict[tuple[int, str], str]  # study and role: reader role
 
 
@@ -27,6 +30,7 @@ def grant(study: Study, group: str, role: Role, *, reader_role: str = "", by: Us
                 study=study, group=group_key(group), role=role, reader_role=reader_role, granted_by=by
             )
             _apply_to_everybody_in(made.group)
+            _record(Action.GROUP_GRANTED, made)
     except IntegrityError as fault:
         raise AlreadyGranted(f"This group is {role.label.lower()} of the study already.") from fault
     return made
@@ -35,8 +39,14 @@ def grant(study: Study, group: str, role: Role, *, reader_role: str = "", by: Us
 @transaction.atomic
 def withdraw(grant: GroupGrant) -> None:
     """Take the role from everybody who has it by this group alone."""
-    GroupGrant.objects.in_force().filter(pk=grant.pk).update(withdrawn_at=now())
-    _apply_to_everybody_in(grant.group)
+    if GroupGrant.objects.in_force().filter(pk=grant.pk).update(withdrawn_at=now()):
+        _apply_to_everybody_in(grant.group)
+        _record(Action.GROUP_GRANT_WITHDRAWN, grant)
+
+
+def _record(action: Action, grant: GroupGrant) -> None:
+    said = {"group": grant.group, "role": grant.role, "kind": grant.reader_role}
+    trail.record(action, of=f"group grant:{grant.pk}", study=grant.study.slug, detail=said)
 
 
 @transaction.atomic
@@ -47,15 +57,17 @@ def apply(user: User, groups: frozenset[str]) -> None:
     """
     members.lock(user)
     wanted = _wanted(groups)
-    held = list(Membership.objects.in_force().filter(user=user))
-    over = {one.pk for one in held if one.source == Membership.Source.GROUP and wanted.get(_of(one)) != one.reader_role}
-    members.end(over)
-    kept = {_of(one) for one in held if one.pk not in over}
-    Membership.objects.bulk_create(
-        Membership(study_id=study, user=user, role=role, reader_role=reader_role, source=Membership.Source.GROUP)
+    held = list(Membership.objects.in_force().filter(user=user).select_related("study", "user"))
+    over = [one for one in held if one.source == Source.GROUP and wanted.get(_of(one)) != one.reader_role]
+    kept = {_of(one) for one in held if one not in over}
+    new = [
+        Membership(study_id=study, user=user, role=role, reader_role=reader_role, source=Source.GROUP)
         for (study, role), reader_role in wanted.items()
         if (study, role) not in kept
-    )
+    ]
+    with trail.acting(None, via=trail.Via.SYSTEM):  # whoever signs in, the group does it
+        members.end(over)
+        members.begin(new)
 
 
 def _of(membership: Membership) -> tuple[int, str]:

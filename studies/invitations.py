@@ -11,6 +11,8 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from portal.access import Role
+from portal.audit import origin, trail
+from portal.audit.actions import Action
 from portal.models import User
 from studies import members
 from studies.models import Invitation, Membership, Study
@@ -24,6 +26,7 @@ OVER = "This invitation was accepted, withdrawn or is out of date. Ask the study
 FOR_ANOTHER = "This invitation is for the user {addressee}. Sign in with that user name to accept it."
 
 
+@transaction.atomic
 def invite(study: Study, addressee: str, role: Role, *, reader_role: str = "", by: User) -> tuple[Invitation, str]:
     """Offer the role; the invitation, and the key of its link, which nobody can find out again later."""
     key = secrets.token_urlsafe(32)
@@ -36,6 +39,7 @@ def invite(study: Study, addressee: str, role: Role, *, reader_role: str = "", b
         invited_by=by,
         expires_at=_end(),
     )
+    _record(Action.MEMBER_INVITED, invitation)
     return invitation, key
 
 
@@ -48,13 +52,15 @@ def renew(invitation: Invitation, *, by: User) -> str:
     key = secrets.token_urlsafe(32)
     kept.key_digest, kept.expires_at, kept.invited_by = _digest(key), _end(), by
     kept.save(update_fields=["key_digest", "expires_at", "invited_by"])
+    _record(Action.INVITATION_RENEWED, kept)
     return key
 
 
 @transaction.atomic
 def withdraw(invitation: Invitation) -> None:
     """Let its link open nothing more. One that was accepted stays: withdraw the membership instead."""
-    Invitation.objects.waiting().filter(pk=invitation.pk).update(withdrawn_at=now())
+    if Invitation.objects.waiting().filter(pk=invitation.pk).update(withdrawn_at=now()):
+        _record(Action.INVITATION_WITHDRAWN, invitation)
 
 
 def of_key(key: str) -> Invitation | None:
@@ -77,6 +83,7 @@ def accept(invitation: Invitation, user: User) -> Membership:
     kept.accepted_at = now()
     kept.membership = membership if is_new else None
     kept.save(update_fields=["accepted_at", "membership"])
+    _record(Action.INVITATION_ACCEPTED, kept)
     return membership
 
 
@@ -84,7 +91,14 @@ def accept(invitation: Invitation, user: User) -> Membership:
 def accept_with_a_new_account(invitation: Invitation, user: User) -> Membership:
     """Save the new local account and make it a member. Raises NotInvited, and then there is no account either."""
     user.save()
-    return accept(invitation, user)
+    with trail.acting(user, via=trail.Via.PAGE, address=origin.current().address):
+        trail.record(Action.ACCOUNT_MADE, of=f"user:{user.pk}", detail={"user": user.get_username()})
+        return accept(invitation, user)
+
+
+def _record(action: Action, invitation: Invitation) -> None:
+    said = {"role": invitation.role, "kind": invitation.reader_role}
+    trail.record(action, of=f"invitation:{invitation.pk}", study=invitation.study.slug, detail=said)
 
 
 def _digest(key: str) -> str:

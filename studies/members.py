@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from django.db import transaction
 from django.utils.timezone import now
 
 from portal.access import Role
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 from studies.models import Membership, Study
 
@@ -38,7 +40,8 @@ def grant(study: Study, user: User, role: Role, *, source: Source, reader_role: 
     held = Membership.objects.in_force().filter(study=study, user=user, role=role).first()
     if held is not None:
         return held, False
-    made = Membership.objects.create(study=study, user=user, role=role, reader_role=reader_role, source=source)
+    made = Membership(study=study, user=user, role=role, reader_role=reader_role, source=source)
+    begin([made])
     return made, True
 
 
@@ -50,12 +53,26 @@ def withdraw(membership: Membership) -> None:
         raise NotWithdrawn(BY_GROUP.format(name=name_of(membership.user)))
     if membership.role == Role.COORDINATOR and not _others_coordinate(study, membership.user):
         raise NotWithdrawn(LAST_COORDINATOR.format(name=name_of(membership.user)))
-    end(Membership.objects.filter(pk=membership.pk).values_list("pk", flat=True))
+    end([membership])
 
 
-def end(memberships: Collection[int]) -> int:
-    """Withdraw those of them that are in force; how many there were."""
-    return Membership.objects.in_force().filter(pk__in=memberships).update(withdrawn_at=now())
+def begin(memberships: Sequence[Membership]) -> None:
+    """Save new memberships, and put them on record. Within the caller's transaction."""
+    for one in Membership.objects.bulk_create(memberships):
+        _record(Action.ROLE_GRANTED, one)
+
+
+def end(memberships: Sequence[Membership]) -> None:
+    """Withdraw those of them that are in force, and put that on record. Within the caller's transaction."""
+    in_force = Membership.objects.in_force()
+    for one in memberships:
+        if in_force.filter(pk=one.pk).update(withdrawn_at=now()):
+            _record(Action.ROLE_WITHDRAWN, one)
+
+
+def _record(action: Action, one: Membership) -> None:
+    said = {"user": one.user.get_username(), "role": one.role, "kind": one.reader_role, "source": one.source}
+    trail.record(action, of=f"membership:{one.pk}", study=one.study.slug, detail=said)
 
 
 def lock(user: User) -> None:

@@ -12,6 +12,8 @@ from django.utils.timezone import now
 from portal.accounts.entries import Entry
 from portal.accounts.models import DirectoryAccount
 from portal.accounts.names import group_key
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.ldap_settings import LDAPSettings
 from portal.models import User
 
@@ -34,13 +36,18 @@ def register(*, apply_groups: ApplyGroups) -> None:
 @transaction.atomic
 def confirm(user: User, entry: Entry) -> None:
     """Keep that the directory has `user` as `entry`, and give and take what the groups grant."""
-    account, _ = DirectoryAccount.objects.select_for_update().get_or_create(user=user)
+    account, is_new = DirectoryAccount.objects.select_for_update().get_or_create(user=user)
+    was_closed = bool(account.closed)
     account.dn, account.groups = entry.dn, sorted(entry.groups)
     account.confirmed_at = now()
     account.closed, account.closed_at = "", None
     account.save()
     _administrate(user, entry)
     _apply(user, entry.groups)
+    if is_new:
+        _record(Action.ACCOUNT_MADE, user)
+    elif was_closed:
+        _record(Action.ACCOUNT_OPENED, user)
 
 
 @transaction.atomic
@@ -52,6 +59,7 @@ def close(account: DirectoryAccount, because: DirectoryAccount.Closed) -> None:
     if account.closed != because:
         account.closed, account.closed_at = because, now()
         log.warning("An account is closed: %s (user %s).", because.label.lower(), account.user_id)
+        _record(Action.ACCOUNT_CLOSED, account.user, kind=because.value)
     account.confirmed_at = now()
     if because == DirectoryAccount.Closed.GONE:
         account.groups = []
@@ -69,6 +77,12 @@ def _administrate(user: User, entry: Entry | None) -> None:
     if (user.is_superuser, user.is_staff) != (is_admin, is_admin):
         user.is_superuser = user.is_staff = is_admin
         user.save(update_fields=["is_superuser", "is_staff"])
+        _record(Action.ADMINISTRATION_GRANTED if is_admin else Action.ADMINISTRATION_WITHDRAWN, user)
+
+
+def _record(action: Action, user: User, **said: str) -> None:
+    with trail.acting(None, via=trail.Via.SYSTEM):  # the directory does it, whoever signs in meanwhile
+        trail.record(action, of=f"user:{user.pk}", detail={"user": user.get_username(), **said})
 
 
 def _apply(user: User, groups: frozenset[str]) -> None:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.timezone import localtime, now
 
-from portal.accounts.addresses import client_address
+from portal.audit.address import client_address
 
 
 def user_name(request: HttpRequest, credentials: Mapping[str, str] | None = None) -> str:

@@ -8,6 +8,7 @@ from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.contrib.messages.views import SuccessMessageMixin
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse_lazy
@@ -20,6 +21,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from portal.accounts import sessions
 from portal.accounts.entrance import directory_account
 from portal.accounts.forms import LOCKED, SignInForm
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 
 NOT_YOURS = "What this page holds was entered by another user. Sign in as that user, or load the page again."
@@ -44,6 +47,12 @@ class ChangePassword(LoginRequiredMixin, SuccessMessageMixin[PasswordChangeForm]
     template_name = "registration/change_password.html"
     success_url = reverse_lazy("home")
     success_message = "Your password is changed. Other browsers in which you were signed in are signed out."
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:  # type: ignore[override]
+        with transaction.atomic():
+            response = super().form_valid(form)
+            trail.record(Action.PASSWORD_CHANGED, of=f"user:{form.user.pk}")
+        return response
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if isinstance(request.user, User) and directory_account(request.user) is not None:

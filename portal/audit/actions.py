@@ -11,6 +11,21 @@ class Action(StrEnum):
     SIGN_IN_FAILED = "sign-in failed"
     SIGNED_OUT = "signed out"
     TOKEN_ISSUED = "API token issued"  # noqa: S105 - a word, not a token
+    PASSWORD_CHANGED = "password changed"  # noqa: S105 - a word, not a password
+    ACCOUNT_MADE = "account made"
+    ACCOUNT_CLOSED = "account closed by the directory"
+    ACCOUNT_OPENED = "account opened again by the directory"
+    ADMINISTRATION_GRANTED = "made an administrator by the directory"
+    ADMINISTRATION_WITHDRAWN = "no longer an administrator by the directory"
+    # who takes part in a study
+    MEMBER_INVITED = "member invited"
+    INVITATION_RENEWED = "invitation's link renewed"
+    INVITATION_WITHDRAWN = "invitation withdrawn"
+    INVITATION_ACCEPTED = "invitation accepted"
+    ROLE_GRANTED = "role granted"
+    ROLE_WITHDRAWN = "role withdrawn"
+    GROUP_GRANTED = "role granted to a group"
+    GROUP_GRANT_WITHDRAWN = "role of a group withdrawn"
     # seeing what is a patient's
     EXAM_VIEWED = "exam viewed"
     RESULT_VIEWED = "result viewed"

@@ -14,6 +14,7 @@ from dicom_ingest.models import Exam
 from portal.access import Role
 from portal.accounts import directory_check
 from portal.accounts.tasks import check_directory
+from portal.audit.models import Entry
 from portal.models import User
 from studies import group_grants, members
 from studies.models import GroupGrant, Membership, Study
@@ -70,6 +71,22 @@ def test_who_leaves_the_group_loses_the_role_at_the_next_check_and_gets_it_back_
     directory_check.check()
     assert client.get(STUDY_PAGE).status_code == 200
     assert Membership.objects.filter(user__username="ada").count() == 2, "the first stays on record"
+
+
+def test_what_the_directory_does_is_on_record_as_the_systems_doing(
+    readers: str, ada: str, directory: Directory
+) -> None:
+    sign_in()
+    directory.remove(ada)
+    directory_check.check()
+    rows = [(row.actor, row.action) for row in Entry.objects.filter(actor="system").order_by("number")]
+    assert rows == [
+        ("system", "role granted to a group"),
+        ("system", "role granted"),
+        ("system", "account made"),
+        ("system", "account closed by the directory"),
+        ("system", "role withdrawn"),
+    ]
 
 
 def test_a_check_without_news_changes_nothing(readers: str) -> None:

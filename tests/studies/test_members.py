@@ -15,6 +15,7 @@ from django.utils.timezone import now
 from pytest_django import Settings
 
 from portal.access import Role
+from portal.audit.models import Entry
 from portal.models import User
 from studies import invitations, members
 from studies.models import Invitation, Membership, Study
@@ -268,3 +269,18 @@ def test_the_page_asks_the_database_as_often_for_many_members_as_for_few(
     few = queries()
     add(range(2, 60))
     assert queries() == few < 25
+
+
+def test_what_is_done_about_members_is_on_record_with_who_did_it(coordinator: Client, cast: Cast, study: Study) -> None:
+    client = Client()
+    open_account(client, invite(coordinator))
+    coordinator.post(f"{PAGE}{Membership.objects.get(user__username='ada').pk}/withdraw/")
+    rows = [(row.actor, row.action, row.study) for row in Entry.objects.order_by("number")]
+    for row in [
+        ("coordinator", "member invited", "brain"),
+        ("ada", "account made", ""),
+        ("ada", "role granted", "brain"),
+        ("ada", "invitation accepted", "brain"),
+        ("coordinator", "role withdrawn", "brain"),
+    ]:
+        assert row in rows

@@ -61,7 +61,7 @@ function focusAfter(input, form) {
 
 function answerByKey(event) {
   const form = formAt(event.target);
-  if (!form) return;
+  if (!form || document.querySelector("dialog:modal")) return;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
     form.requestSubmit();

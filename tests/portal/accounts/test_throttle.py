@@ -103,7 +103,7 @@ def test_the_page_under_admin_is_locked_with_the_others(cast: Cast) -> None:
 
 
 def test_behind_the_proxy_the_address_is_the_one_that_the_proxy_wrote(cast: Cast, settings: Settings) -> None:
-    settings.OVERREAD_HTTPS = True
+    settings.OVERREAD_TRUSTED_PROXIES = ["172.16.0.0/12"]
     for made_up in range(5):
         forwarded = f"1.2.3.{made_up}, 10.0.0.1"
         proxied = Client(REMOTE_ADDR="172.16.0.1", headers={"X-Forwarded-For": forwarded})
