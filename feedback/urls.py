@@ -1,7 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
-from feedback import views
+from feedback import builder_views, views
 from feedback.api import FeedbackViewSet
 
 router = SimpleRouter()
@@ -10,5 +10,13 @@ router.register("feedback", FeedbackViewSet, basename="api-feedback")
 urlpatterns: list[URLPattern | URLResolver] = [
     path("results/<uuid:result_id>/", views.result_page, name="result"),
     path("results/<uuid:result_id>/feedback/", views.result_feedback, name="result-feedback"),
+    path("forms/", builder_views.form_list, name="forms"),
+    path("forms/<slug:slug>/", builder_views.builder, name="form-builder"),
+    path("forms/<slug:slug>/step/", builder_views.step, name="form-step"),
+    path("forms/<slug:slug>/preview/", builder_views.preview, name="form-preview"),
+    path("forms/<slug:slug>/translations/", builder_views.translations, name="form-translations"),
+    path("forms/<slug:slug>/text/", builder_views.text, name="form-text"),
+    path("forms/<slug:slug>/form.yaml", builder_views.download, name="form-download"),
+    path("forms/<slug:slug>/publish/", builder_views.publish, name="form-publish"),
     path("api/", include(router.urls)),
 ]

@@ -243,11 +243,9 @@ def test_what_the_viewer_says_was_drawn_is_taken_by_the_question_that_waits_for_
     expect(where).to_contain_text("Draw in the images now.")
     drawing = {"type": "point", "SOPInstanceUID": image.sop_instance_uid, "points": [[12.5, 40]]}
     frame = page.frames[1]
-    frame.evaluate(
-        "drawing => window.parent.postMessage({overread: 'drawn', drawing: {...drawing, type: 'box'}}, location.origin)",
-        drawing,
-    )
-    frame.evaluate("drawing => window.parent.postMessage({overread: 'drawn', drawing}, location.origin)", drawing)
+    tell = "drawing => window.parent.postMessage({overread: 'drawn', drawing}, location.origin)"
+    frame.evaluate(tell, drawing | {"type": "box"})
+    frame.evaluate(tell, drawing)
     expect(where).to_contain_text("point at (13, 40)")
     where.get_by_role("button", name="Remove").press("Enter")
     expect(where).to_contain_text("Nothing yet.")
