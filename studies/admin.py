@@ -3,7 +3,7 @@ from django.db.models import Model
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from studies.models import Membership, Study, StudyDestination
+from studies.models import Membership, ProtocolVersion, StageChange, Study, StudyDestination
 
 
 class MembershipInline(admin.TabularInline[Membership, Study]):
@@ -12,12 +12,26 @@ class MembershipInline(admin.TabularInline[Membership, Study]):
     autocomplete_fields = ("user",)
 
 
+class _Shown(admin.ModelAdmin[ProtocolVersion | StageChange]):
+    """To be looked at: the study's own pages write it."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
 @admin.register(Study)
 class StudyAdmin(admin.ModelAdmin[Study]):
-    """Studies and who takes part in them."""
+    """Who takes part in studies, and which priors are fetched. What its protocol says is written on its own pages."""
 
-    list_display = ("title", "slug", "ae_title", "form", "created_at")
-    prepopulated_fields = {"slug": ("title",)}
+    list_display = ("title", "slug", "stage", "ae_title", "form", "created_at")
+    list_filter = ("stage",)
+    readonly_fields = ("slug", "title", "question", "stage", "readers_are_blinded", "ae_title", "form")
     inlines = (MembershipInline,)
 
     def said_of(self, obj: Model) -> tuple[str, dict[str, object]]:
@@ -25,6 +39,28 @@ class StudyAdmin(admin.ModelAdmin[Study]):
         if isinstance(obj, Membership):
             return obj.study.slug, {"user": obj.user.get_username(), "role": obj.role}
         return (obj.slug, {}) if isinstance(obj, Study) else ("", {})
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(ProtocolVersion)
+class ProtocolVersionAdmin(_Shown):
+    """Every version of every protocol."""
+
+    list_display = ("__str__", "made_by", "made_at", "frozen_by", "frozen_at", "reason")
+    list_filter = ("study",)
+
+
+@admin.register(StageChange)
+class StageChangeAdmin(_Shown):
+    """Every step from one stage to the next."""
+
+    list_display = ("study", "before", "after", "made_by", "made_at", "reason")
+    list_filter = ("study",)
 
 
 @admin.register(StudyDestination)

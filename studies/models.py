@@ -174,7 +174,7 @@ class PriorSearch(models.Model):
 
 from studies.case_models import ArmFinding, Case, CaseTruth, Screening, TruthVersion  # noqa: E402 - they refer to Study
 from studies.member_models import GroupGrant, Invitation  # noqa: E402
-from studies.protocol_models import ProtocolVersion  # noqa: E402
+from studies.protocol_models import ProtocolVersion, StageChange  # noqa: E402
 from studies.read_models import Read, ReadingOrder, ReadResponse  # noqa: E402
 
 __all__ = [
@@ -190,6 +190,7 @@ __all__ = [
     "ReadResponse",
     "ReadingOrder",
     "Screening",
+    "StageChange",
     "Study",
     "StudyDestination",
     "TruthVersion",

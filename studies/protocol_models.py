@@ -15,7 +15,7 @@ from studies.protocol_schema import Protocol
 class ProtocolVersion(models.Model):
     """One version of a study's protocol. Only the newest may be a draft; a frozen one is never changed again.
 
-    PostgreSQL refuses to change or delete a frozen version (migration 0004).
+    PostgreSQL refuses to change or delete a frozen version.
     """
 
     study = models.ForeignKey("studies.Study", on_delete=models.CASCADE, related_name="protocols")
@@ -48,3 +48,22 @@ class ProtocolVersion(models.Model):
     def content(self) -> Protocol:
         """The document, typed."""
         return Protocol.model_validate(self.document)
+
+
+class StageChange(models.Model):
+    """A study's step from one stage to the next. Only added to."""
+
+    study = models.ForeignKey("studies.Study", on_delete=models.CASCADE, related_name="stage_changes")
+    before = models.CharField(max_length=10)
+    after = models.CharField(max_length=10)
+    reason = models.TextField(blank=True, help_text="Why; empty for a step that goes forward")
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    made_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["study", "-made_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.study}: {self.before} to {self.after}"

@@ -6,33 +6,46 @@ name and digest and AE titles by title, is checked against the installation by `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from dicom_ingest import conditions
 from studies.design_schema import Design, Shadow, Standalone
+from studies.storable import storable
 
+KEY = re.compile(r"[a-z][a-z0-9-]{0,49}")
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,49}$")]
-Words = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
-Prose = Annotated[str, StringConstraints(max_length=10_000, strip_whitespace=True)]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Storable = AfterValidator(storable)
+Words = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True), Storable]
+Prose = Annotated[str, StringConstraints(max_length=10_000, strip_whitespace=True), Storable]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), Storable]
 AETitleText = Annotated[str, StringConstraints(pattern=r"^[\x21-\x5b\x5d-\x7e]{1,16}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _storable_form(form: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if not KEY.fullmatch(str(form.get("name", ""))):
+        raise ValueError("a form needs a name of small letters, digits and hyphens, such as quality-of-mask")
+    storable(form)
+    return form
 
 
 def _of_exam(expression: str) -> str:
     return conditions.check(expression, conditions.ROUTING)
 
 
-Expression = Annotated[str, AfterValidator(_of_exam)]
+Expression = Annotated[str, Storable, AfterValidator(_of_exam)]
+FormDocument = Annotated[dict[str, JsonValue], AfterValidator(_storable_form)]
+"""A `feedback` form; that it can be asked is checked by `protocol_forms`, before the protocol freezes."""
 
 
 class Section(BaseModel):
     """A part of the document: frozen, and with no field that is not in the schema."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Arrival(Section):
@@ -127,7 +140,7 @@ class Disagreement(Section):
     """
 
     question: Key
-    tolerance: Annotated[float, Field(ge=0)] = 0.0
+    tolerance: Annotated[float, Field(ge=0, le=1e9)] = 0.0
     form: Key
 
 
@@ -161,7 +174,7 @@ class Endpoint(Section):
     arms: tuple[Key, ...] = ()
     question: Key | Literal[""] = ""
     hypothesis: Literal["descriptive", "superiority", "non-inferiority", "equivalence"] = "descriptive"
-    margin: float | None = None
+    margin: Annotated[float, Field(gt=0, le=1e9)] | None = None
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
 
     @model_validator(mode="after")
@@ -184,7 +197,7 @@ class Protocol(Section):
     title: Title
     question: Prose = ""
     sponsor: Prose = ""
-    irb_number: Annotated[str, StringConstraints(max_length=100, strip_whitespace=True)] = ""
+    irb_number: Annotated[str, StringConstraints(max_length=100, strip_whitespace=True), Storable] = ""
     arrival: Arrival
     pipelines: tuple[FrozenPipeline, ...] = ()
     criteria: tuple[Criterion, ...] = ()
@@ -195,7 +208,7 @@ class Protocol(Section):
     disagreement: Disagreement | None = None
     quality_control: QualityControl = QualityControl()
     reference: Reference = Reference()
-    forms: tuple[dict[str, Any], ...] = ()
+    forms: tuple[FormDocument, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     sample_size: SampleSize = SampleSize()
     retention_years: Annotated[int, Field(ge=0, le=100)] = 10

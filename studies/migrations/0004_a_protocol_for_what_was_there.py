@@ -2,7 +2,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 from django.utils.timezone import now
 
-from studies.protocol import digest_of
+from studies.protocol_document import digest_of, document_of
 from studies.protocol_schema import Protocol
 
 
@@ -26,8 +26,8 @@ def write_protocols(apps, schema_editor):
         version = ProtocolVersion.objects.create(
             study=study,
             number=1,
-            document=protocol.model_dump(mode="json"),
-            digest=digest_of(protocol),
+            document=document_of(protocol),
+            digest=digest_of(document_of(protocol)),
             frozen_at=now(),
         )
         Study.objects.filter(pk=study.pk).update(stage="active")
