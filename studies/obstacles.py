@@ -122,7 +122,7 @@ def _of_forms(content: Protocol) -> Iterator[Obstacle]:
     for form in content.forms:
         if fault := protocol_forms.problem(form):
             yield Obstacle(sentence=f'The form "{form["name"]}" cannot be asked. {fault}', section="forms")
-    asked = {key for form in content.forms for key in protocol_forms.question_keys(form)}
+    asked = {key for form in content.forms for key in protocol_forms.questions(form)}
     named = [(f'The endpoint "{one.label}"', "endpoints", one.question) for one in content.endpoints if one.question]
     if content.disagreement:
         named.append(("What counts as disagreement", "design", content.disagreement.question))

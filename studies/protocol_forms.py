@@ -12,6 +12,11 @@ from studies.protocol_schema import Protocol
 Document = Mapping[str, Any]
 
 
+def available() -> dict[str, dict[str, Any]]:
+    """The forms that a protocol can take: those that come with Overread."""
+    return shipped()
+
+
 def shipped() -> dict[str, dict[str, Any]]:
     """The forms that come with Overread, by name."""
     questions = [question.model_dump(mode="json") for question in forms.QUALITY_QUESTIONS]
@@ -28,9 +33,16 @@ def problem(form: Document) -> str:
     return "" if asked else "It asks nothing yet."
 
 
-def question_keys(form: Document) -> list[str]:
-    """The keys of its questions, in their order."""
-    return [str(question.get("key", "")) for question in _questions(form)]
+def questions(form: Document) -> dict[str, str]:
+    """The labels of its questions by their key, in their order; those inside others too."""
+    return dict(_labels(_questions(form)))
+
+
+def _labels(among: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for question in among:
+        key = str(question.get("key", ""))
+        yield key, str(question.get("label") or key)
+        yield from _labels(list(_listed(question, "questions")))
 
 
 def register(protocol: Protocol) -> dict[str, Form]:

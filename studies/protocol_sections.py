@@ -296,6 +296,7 @@ SECTIONS: tuple[Section, ...] = (
                         name="margin",
                         label="Margin",
                         kind="number",
+                        empty="none",
                         help="In the measure's own unit; needed for non-inferiority and equivalence.",
                     ),
                     Field(name="alpha", label="Alpha", kind="number"),

@@ -44,6 +44,7 @@ class StudyFrame:
 # The first is the study's own page, which opens for every member.
 TABS: tuple[_Tab, ...] = (
     _Tab("study", "Overview", None),
+    _Tab("study-protocol", "Protocol", Capability.VIEW_PROTOCOL),
     _Tab("study-members", "Members", Capability.MANAGE_MEMBERS),
     _Tab("study-log", "Log", Capability.VIEW_AUDIT),
 )

@@ -4,6 +4,7 @@ from studies import image_display, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
+    path("", include("studies.protocol_urls")),
     path("studies/<slug:slug>/", views.study, name="study"),
     path("", include("studies.log_urls")),
     path("", include("studies.member_urls")),

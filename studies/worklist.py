@@ -127,6 +127,11 @@ def worklist(user: User) -> Worklist:
     )
 
 
+def study_lines(user: User) -> tuple[StudyLine, ...]:
+    """Every study of `user`, without its cases."""
+    return _study_lines(user)
+
+
 def study_line(user: User, study: Study) -> StudyLine | None:
     """`study` as `user` may see it, or None when they have no role in it."""
     return next((line for line in _study_lines(user, only=study) if line.study.pk == study.pk), None)

@@ -84,7 +84,7 @@ def _form(**other: Any) -> dict[str, Any]:
         (
             {"endpoints": [ENDPOINT | {"hypothesis": "non-inferiority", "margin": 0.05}]},
             ['Endpoint "Sensitivity": hypothesis changed from Superiority to Non-inferiority',
-             'Endpoint "Sensitivity": margin changed from nothing to 0.05'],
+             'Endpoint "Sensitivity": margin changed from none to 0.05'],
         ),
         ({"forms": [_form(label="Is it broken?")]},
          ['Form "reading": section 1: question "fracture": label changed from Is there a fracture? to Is it broken?']),
