@@ -8,10 +8,12 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from portal.access import Role
+from portal.audit import trail
+from portal.audit.trail import Action
 from portal.models import User
 from studies import arrival, installed_pipelines, protocol_forms
 from studies.models import Membership, ProtocolVersion, Study
-from studies.protocol_document import digest_of, document_of
+from studies.protocol_document import Document, digest_of, document_of
 from studies.protocol_schema import FrozenPipeline, Protocol
 from studies.refusals import ProtocolRefused
 
@@ -39,6 +41,7 @@ def begin(protocol: Protocol, *, slug: str, by: User | None) -> Study:
     ProtocolVersion.objects.create(study=study, number=1, document=document, digest=digest_of(document), made_by=by)
     if by is not None:
         Membership.objects.create(study=study, user=by, role=Role.COORDINATOR)
+    trail.record(Action.STUDY_BEGUN, of=slug, study=slug, detail={"ae_title": study.ae_title.title})
     return study
 
 
@@ -61,12 +64,13 @@ def current(study: Study) -> ProtocolVersion:
 def save(version: ProtocolVersion, protocol: Protocol, *, by: User | None) -> ProtocolVersion:
     """Write the draft `version`. Raises ProtocolRefused when it is frozen."""
     kept = _locked_draft(version)
-    kept.document = document_of(protocol)
+    before, kept.document = kept.document, document_of(protocol)
     kept.digest, kept.made_by = digest_of(kept.document), by or kept.made_by
     kept.save(update_fields=["document", "digest", "made_by"])
     if in_force(kept.study) is None:
         arrival.move(kept.study, protocol.arrival)
         _project(kept.study, protocol)
+    _record(Action.PROTOCOL_WRITTEN, kept, fields=_differing(before, kept.document))
     return kept
 
 
@@ -88,6 +92,7 @@ def freeze(version: ProtocolVersion, *, by: User | None) -> ProtocolVersion:
     _project(kept.study, protocol)
     if answered := next((forms[name] for name in (*protocol.design.forms_named, *forms)), None):
         Study.objects.filter(pk=kept.study_id).update(form=answered)
+    _record(Action.PROTOCOL_FROZEN, kept, digest=kept.digest)
     return _told(version, kept)
 
 
@@ -107,7 +112,7 @@ def amend(study: Study, *, reason: str, by: User | None, protocol: Protocol | No
     if draft(kept) is not None:
         raise ProtocolRefused("There is an amendment already that is not yet in force. Go on with it, or discard it.")
     document = document_of(protocol) if protocol else before.document
-    return ProtocolVersion.objects.create(
+    version = ProtocolVersion.objects.create(
         study=kept,
         number=before.number + 1,
         document=document,
@@ -115,16 +120,28 @@ def amend(study: Study, *, reason: str, by: User | None, protocol: Protocol | No
         reason=reason.strip(),
         made_by=by,
     )
+    _record(Action.PROTOCOL_AMENDED, version)
+    return version
 
 
 @transaction.atomic
-def discard_draft(study: Study, *, by: User | None) -> None:
+def discard_draft(study: Study) -> None:
     """Drop the amendment that is being written. Raises ProtocolRefused when there is none."""
     Study.objects.select_for_update().get(pk=study.pk)
     written = draft(study)
     if written is None or in_force(study) is None:
         raise ProtocolRefused("There is no amendment to discard. A study in draft keeps its protocol.")
+    _record(Action.AMENDMENT_DISCARDED, written)
     written.delete()
+
+
+def _record(action: Action, version: ProtocolVersion, **detail: object) -> None:
+    slug = version.study.slug
+    trail.record(action, of=f"{slug}:{version.number}", study=slug, detail={"version": version.number, **detail})
+
+
+def _differing(before: Document, after: Document) -> list[str]:
+    return [name for name in after if before.get(name) != after[name]]
 
 
 def _locked_draft(version: ProtocolVersion) -> ProtocolVersion:

@@ -2,70 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from feedback import forms
+from pydantic import ValidationError
+
+from feedback import form_schema, form_text, forms
+from feedback.form_schema import FormDefinition
 from feedback.models import Form
 from studies.protocol_schema import Protocol
 
 Document = Mapping[str, Any]
 
 
-def available() -> dict[str, dict[str, Any]]:
-    """The forms that a protocol can take: those that come with Overread."""
-    return shipped()
-
-
 def shipped() -> dict[str, dict[str, Any]]:
     """The forms that come with Overread, by name."""
-    questions = [question.model_dump(mode="json") for question in forms.QUALITY_QUESTIONS]
-    title = "Quality of the segmentation"
-    return {forms.QUALITY_SLUG: {"name": forms.QUALITY_SLUG, "title": title, "questions": questions}}
+    return {name: dict(form_text.plain(forms.example(name))) for name in forms.examples()}
+
+
+def available() -> dict[str, dict[str, Any]]:
+    """The forms that a protocol can take, by name: those that were published here, and those that are shipped."""
+    newest = Form.objects.order_by("slug", "-version").distinct("slug")
+    published = {form.slug: dict(form_text.plain(forms.definition_of(form))) for form in newest}
+    return shipped() | published
 
 
 def problem(form: Document) -> str:
     """What keeps the form from being asked, in words; empty when nothing does."""
     try:
-        asked = forms.checked_questions(_questions(form))
-    except forms.MalformedForm as fault:
-        return str(fault)
-    return "" if asked else "It asks nothing yet."
+        definition = FormDefinition.model_validate(form)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return f"{place}: {first['msg']}." if place else f"{first['msg']}"
+    return "" if definition.questions else "It asks nothing yet."
 
 
 def questions(form: Document) -> dict[str, str]:
-    """The labels of its questions by their key, in their order; those inside others too."""
-    return dict(_labels(_questions(form)))
-
-
-def _labels(among: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    for question in among:
-        key = str(question.get("key", ""))
-        yield key, str(question.get("label") or key)
-        yield from _labels(list(_listed(question, "questions")))
+    """The labels of its questions by their key, in their order, those inside others too; none when it is malformed."""
+    try:
+        definition = FormDefinition.model_validate(form)
+    except ValidationError:
+        return {}
+    return {question.key: question.label for question in form_schema.each(definition.questions)}
 
 
 def register(protocol: Protocol) -> dict[str, Form]:
-    """Each form of the protocol as a version, by its name: the newest if it asks just this, else the next."""
-    return {str(form["name"]): _version(str(form["name"]), form) for form in protocol.forms}
+    """Each form of the protocol as a version, by its name: the newest if it asks just this, else the next. All are
+    kept for ever.
 
-
-def _version(slug: str, form: Document) -> Form:
-    newest = Form.objects.filter(slug=slug).order_by("-version").first()
-    title, questions = str(form.get("title", form["name"])), _questions(form)
-    if newest is not None and (newest.title, newest.questions) == (title, questions):
-        return newest
-    version = newest.version + 1 if newest else 1
-    return Form.objects.create(slug=slug, version=version, title=title, questions=questions)
-
-
-def _questions(form: Document) -> list[dict[str, Any]]:
-    return [
-        *_listed(form, "questions"),
-        *(one for part in _listed(form, "sections") for one in _listed(part, "questions")),
-    ]
-
-
-def _listed(part: Document, name: str) -> Iterator[dict[str, Any]]:
-    found = part.get(name)
-    return (one for one in found if isinstance(one, dict)) if isinstance(found, list) else iter(())
+    Raises pydantic's ValidationError for a form that has a `problem`.
+    """
+    definitions = {str(form["name"]): FormDefinition.model_validate(form) for form in protocol.forms}
+    return {name: forms.freeze(forms.register(name, one)) for name, one in definitions.items()}

@@ -12,6 +12,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.access import Capability
+from portal.audit import trail
+from portal.audit.trail import Action
 from portal.signed_in import SignedInRequest
 from studies import protocol, protocol_reading, stages
 from studies.amendments import changes
@@ -87,9 +89,7 @@ def put_in_force(request: SignedInRequest, slug: str) -> HttpResponse:
 def discard(request: SignedInRequest, slug: str) -> HttpResponse:
     """Drop the amendment."""
     frame = frame_of(request.user, slug, Capability.DESIGN_STUDY)
-    return _done(
-        request, slug, lambda: protocol.discard_draft(frame.study, by=request.user), "The amendment is discarded."
-    )
+    return _done(request, slug, lambda: protocol.discard_draft(frame.study), "The amendment is discarded.")
 
 
 @require_safe
@@ -120,6 +120,8 @@ def protocol_file(request: SignedInRequest, slug: str) -> HttpResponse:
     version = protocol.current(frame.study) if found is None else found.first()
     if version is None:
         raise Http404
+    detail: dict[str, object] = {"version": version.number, "digest": version.digest}
+    trail.record(Action.PROTOCOL_EXPORTED, of=f"{slug}:{version.number}", study=slug, detail=detail)
     answer = HttpResponse(to_yaml(version.document), content_type="application/yaml; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{slug}-v{version.number}.yaml"'
     return answer

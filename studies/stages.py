@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
+from portal.audit import trail
+from portal.audit.trail import Action
 from portal.models import User
 from studies import protocol
 from studies.models import StageChange, Study
@@ -94,6 +96,9 @@ def _step(
         protocol.freeze(written, by=by)
     Study.objects.filter(pk=kept.pk).update(stage=to)
     StageChange.objects.create(study=kept, before=before, after=to, reason=reason, made_by=by)
+    trail.record(
+        Action.STUDY_STAGE_CHANGED, of=kept.slug, study=kept.slug, detail={"before": str(before), "after": str(to)}
+    )
     study.refresh_from_db()
     return study
 

@@ -60,6 +60,14 @@ class Action(StrEnum):
     JOB_RETRIED = "job retried"
     JOB_CANCELLED = "job cancelled"
     JOB_RERUN = "job rerun"
+    # studies and their protocols
+    STUDY_BEGUN = "study begun"
+    PROTOCOL_WRITTEN = "draft of the protocol written"
+    PROTOCOL_FROZEN = "protocol frozen"
+    PROTOCOL_AMENDED = "amendment of the protocol begun"
+    AMENDMENT_DISCARDED = "amendment of the protocol discarded"
+    PROTOCOL_EXPORTED = "protocol exported"
+    STUDY_STAGE_CHANGED = "study taken to another stage"
     # how the portal is set up
     RULE_WRITTEN = "rule written"
     RULE_ACTIVATED = "rule activated"

@@ -144,12 +144,12 @@ def test_an_amendment_can_be_discarded_and_a_first_draft_cannot(frozen: Study, b
     frozen.stage = Study.Stage.PILOT
     frozen.save()
     protocol.amend(frozen, reason="Perhaps.", by=None)
-    protocol.discard_draft(frozen, by=None)
+    protocol.discard_draft(frozen)
     assert protocol.draft(frozen) is None
     draft = protocol.begin(read_protocol(arrival={"ae_title": "B"}), slug="b", by=None)
     for study in (frozen, draft):
         with pytest.raises(ProtocolRefused, match="no amendment to discard"):
-            protocol.discard_draft(study, by=None)
+            protocol.discard_draft(study)
 
 
 @pytest.mark.parametrize("stage", [Study.Stage.DRAFT, Study.Stage.LOCKED, Study.Stage.CLOSED])

@@ -242,7 +242,7 @@ def test_locking_waits_for_an_amendment_and_closing_for_the_truth(ready: Study) 
     protocol.amend(ready, reason="Perhaps.", by=None)
     with pytest.raises(StageRefused, match="An amendment is being written"):
         stages.lock(ready, by=None)
-    protocol.discard_draft(ready, by=None)
+    protocol.discard_draft(ready)
     stages.lock(ready, by=None)
     with pytest.raises(StageRefused, match="The reference standard is not locked yet"):
         stages.close(ready, by=None)
