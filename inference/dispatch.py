@@ -11,7 +11,7 @@ from dicom_ingest.exam_headers import HeaderUnreadable, headers_of
 from dicom_ingest.headers import exam_header
 from dicom_ingest.models import AETitle, Exam, Route, RuleVerdict, Series
 from inference import engine, fingerprint, model_registry, pipeline, registration
-from inference.errors import InferenceError
+from inference.errors import InferenceError, VersionDiffers
 from inference.models import Job
 from inference.schema import Pipeline
 from inference.selection import Selection, select_series
@@ -69,6 +69,22 @@ def _run_named(name: str, route: Route, sender: str) -> str:
     except (InferenceError, HeaderUnreadable) as fault:
         return f"{sender}: {fault} Correct it, then complete the exam again."
     return ""
+
+
+def request(name: str, route: Route, *, digest: str = "") -> Job:
+    """The job of the installed pipeline `name` on an exam that is complete, as `submit` gives it.
+
+    With `digest` only that very version runs. Raises VersionDiffers, PipelineNotFound, ModelRefused and other
+    InferenceErrors, and HeaderUnreadable.
+    """
+    definition = pipeline.load_named(name)
+    if digest and definition.digest != digest:
+        raise VersionDiffers(
+            f"Pipeline {name} is asked for in version {digest[:12]}, and {definition.digest[:12]} is installed. "
+            "Install the former again, or amend the protocol that names it."
+        )
+    with transaction.atomic():
+        return submit(definition, route)
 
 
 def submit(definition: Pipeline, route: Route) -> Job:

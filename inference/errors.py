@@ -138,6 +138,10 @@ class ModelRefused(InstallationFault):
     """A model may not be imported, or may not go to the stage that was asked for."""
 
 
+class VersionDiffers(InstallationFault):
+    """A pipeline is asked for in one version and installed in another."""
+
+
 class RanTooLong(InferenceError):
     """A run was told to stop, because it took longer than its pipeline may."""
 

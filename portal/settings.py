@@ -218,6 +218,7 @@ CELERY_BEAT_SCHEDULE = {
         "inference.tasks.compare_results": 15.0,
         "dicom_ingest.tasks.forget_old_rejections": 3600.0,
         "dicom_ingest.tasks.sweep_transfers": 5.0,
+        "studies.tasks.advance_cases": 1.0,
         "studies.tasks.queue_results": 5.0,
         "studies.tasks.seek_priors": 10.0,
         "portal.audit.tasks.write_anchor": 60.0,

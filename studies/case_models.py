@@ -25,6 +25,15 @@ class Screening(models.Model):
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
     criterion = models.CharField(max_length=300, blank=True, help_text="Which criterion decided; empty when matched")
     reason = models.TextField(blank=True, help_text="What it was decided by, in words")
+    verdicts = models.JSONField(default=list, blank=True, help_text="What each criterion said, as a list of verdicts")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who decided what the criteria could not; empty when they did",
+    )
     screened_at = models.DateTimeField(default=now)
 
     class Meta:
@@ -33,6 +42,49 @@ class Screening(models.Model):
 
     def __str__(self) -> str:
         return f"{self.exam} in {self.study}: {self.get_outcome_display()}"
+
+    @property
+    def is_by_hand(self) -> bool:
+        return self.decided_by_id is not None
+
+
+class PastScreening(models.Model):
+    """What a screening said before it was made again or decided by hand, and why. PostgreSQL keeps it as it is."""
+
+    screening = models.ForeignKey(Screening, on_delete=models.CASCADE, related_name="history")
+    protocol = models.ForeignKey("studies.ProtocolVersion", on_delete=models.PROTECT, related_name="+")
+    outcome = models.CharField(max_length=10, choices=Screening.Outcome.choices)
+    criterion = models.CharField(max_length=300, blank=True)
+    reason = models.TextField(blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    screened_at = models.DateTimeField()
+    replaced_at = models.DateTimeField(default=now)
+    replaced_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    why = models.TextField(help_text="Why the exam was screened again")
+
+    class Meta:
+        ordering = ["-replaced_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.screening_id} until {self.replaced_at:%Y-%m-%d %H:%M}"
+
+
+class MissedExam(models.Model):
+    """An exam that came to a study's AE title while the study took none."""
+
+    study = models.ForeignKey("studies.Study", on_delete=models.CASCADE, related_name="missed")
+    exam = models.ForeignKey(Exam, on_delete=models.CASCADE, related_name="+")
+    stage = models.CharField(max_length=10, help_text="The study's stage when it came")
+    came_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["study", "exam"], name="one_missed_exam_per_study")]
+        ordering = ["-came_at"]
+
+    def __str__(self) -> str:
+        return f"{self.exam_id} missed by {self.study_id}"
 
 
 class Case(models.Model):
@@ -44,6 +96,7 @@ class Case(models.Model):
         AWAITING_QC = "awaiting-qc", "Awaits QC"
         QC_REJECTED = "qc-rejected", "Rejected by QC"
         ENROLLED = "enrolled", "Enrolled"
+        EXCLUDED = "excluded", "Excluded when screened again"
 
     study = models.ForeignKey("studies.Study", on_delete=models.CASCADE, related_name="cases")
     exam = models.ForeignKey(Exam, on_delete=models.CASCADE, related_name="cases")
@@ -54,14 +107,27 @@ class Case(models.Model):
     state = models.CharField(max_length=12, choices=State.choices, default=State.PROCESSING)
     state_reason = models.TextField(blank=True)
     state_at = models.DateTimeField(default=now)
-    enrolled_at = models.DateTimeField(default=now)
+    qc_round = models.PositiveSmallIntegerField(
+        default=0, help_text="Counts up each time the case goes to QC; earlier rounds' verdicts no longer count"
+    )
+    enrolled_at = models.DateTimeField(default=now, help_text="When it became a case")
+    requested_at = models.DateTimeField(null=True, blank=True, help_text="When its arms' pipelines were last asked for")
+    request_problem = models.TextField(blank=True, help_text="Why a pipeline could not be asked for, in words")
+    looked_at = models.DateTimeField(null=True, blank=True, help_text="When findings from outside were last looked for")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["study", "exam"], name="one_case_per_exam"),
             models.UniqueConstraint(fields=["study", "number"], name="one_case_per_number"),
         ]
-        indexes = [models.Index(fields=["study", "state"])]
+        indexes = [
+            models.Index(fields=["study", "state"]),
+            models.Index(
+                fields=["state"],
+                condition=models.Q(state__in=["processing", "failed"]),
+                name="case_unsettled",
+            ),
+        ]
         ordering = ["number"]
 
     def __str__(self) -> str:
@@ -80,6 +146,10 @@ class ArmFinding(models.Model):
     added_at = models.DateTimeField(default=now)
     replaced_at = models.DateTimeField(null=True, blank=True)
 
+    table = models.ForeignKey(
+        "studies.OutsideTable", on_delete=models.PROTECT, null=True, blank=True, related_name="findings"
+    )
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -89,6 +159,50 @@ class ArmFinding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.arm} of {self.case}"
+
+
+class QCReview(models.Model):
+    """One person's verdict on one case before readers see it. PostgreSQL keeps it; the reviewer's newest counts."""
+
+    class Verdict(models.TextChoices):
+        ACCEPT = "accept", "Accepted"
+        REJECT = "reject", "Rejected"
+
+    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="qc_reviews")
+    round = models.PositiveSmallIntegerField(help_text="The case's round of QC that it belongs to")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    verdict = models.CharField(max_length=6, choices=Verdict.choices)
+    reason = models.CharField(max_length=300, blank=True, help_text="Of the protocol's list; empty when accepted")
+    note = models.TextField(blank=True)
+    reviewed_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["-reviewed_at", "-pk"]
+        verbose_name = "QC review"
+
+    def __str__(self) -> str:
+        return f"{self.case}: {self.get_verdict_display()}"
+
+
+class OutsideTable(models.Model):
+    """A table that was uploaded: outside results of an arm, or the truth. Once kept, it stays as it came."""
+
+    study = models.ForeignKey("studies.Study", on_delete=models.CASCADE, related_name="tables")
+    arm = models.CharField(max_length=50, blank=True, help_text="Key of the arm; empty for the truth")
+    file_name = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64)
+    content = models.BinaryField()
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    uploaded_at = models.DateTimeField(default=now)
+    kept_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its rows were taken; empty while it is looked at"
+    )
+
+    class Meta:
+        ordering = ["-uploaded_at"]
+
+    def __str__(self) -> str:
+        return self.file_name
 
 
 class TruthVersion(models.Model):

@@ -172,7 +172,17 @@ class PriorSearch(models.Model):
         return f"priors of {self.case}"
 
 
-from studies.case_models import ArmFinding, Case, CaseTruth, Screening, TruthVersion  # noqa: E402 - they refer to Study
+from studies.case_models import (  # noqa: E402 - they refer to Study
+    ArmFinding,
+    Case,
+    CaseTruth,
+    MissedExam,
+    OutsideTable,
+    PastScreening,
+    QCReview,
+    Screening,
+    TruthVersion,
+)
 from studies.member_models import GroupGrant, Invitation  # noqa: E402
 from studies.protocol_models import ProtocolVersion, StageChange  # noqa: E402
 from studies.read_models import Read, ReadingOrder, ReadResponse  # noqa: E402
@@ -184,8 +194,12 @@ __all__ = [
     "GroupGrant",
     "Invitation",
     "Membership",
+    "MissedExam",
+    "OutsideTable",
+    "PastScreening",
     "PriorSearch",
     "ProtocolVersion",
+    "QCReview",
     "Read",
     "ReadResponse",
     "ReadingOrder",

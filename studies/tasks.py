@@ -1,10 +1,15 @@
 from portal.tasks import job_task
-from studies import destinations, enrolment, priors
+from studies import case_flow, destinations, enrolment, priors
 
 
 @job_task(queue="ingest")
 def enrol_exams() -> None:
     enrolment.enrol_complete_exams()
+
+
+@job_task(queue="ingest")
+def advance_cases() -> None:
+    case_flow.advance()
 
 
 @job_task(queue="ingest")
