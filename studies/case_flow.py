@@ -109,7 +109,7 @@ def back_to_qc(case: Case) -> None:
 @transaction.atomic
 def try_again(case: Case, *, by: User) -> None:
     """Retry the jobs for which the case failed, and ask for its pipelines once more at the next tick."""
-    jobs = _newest_jobs([case], {one.pipeline for one in _wanted(case)})
+    jobs = _newest_jobs([case], {one.pipeline for one in wanted_of_case(case)})
     for job in jobs.values():
         if job.is_retryable:
             engine.retry(job.pk)
@@ -129,9 +129,16 @@ def wanted_of(protocol: Protocol, ae_pipeline: str) -> tuple[Wanted, ...]:
     return (Wanted(ae_pipeline),)
 
 
+def wanted_of_case(case: Case) -> tuple[Wanted, ...]:
+    """The pipelines that the case waits for, by its own version of the protocol."""
+    if case.protocol.is_frozen:
+        return _wanted_of_frozen(case.protocol_id, case.protocol.digest, case.study.ae_title.pipeline)
+    return wanted_of(case.protocol.content, case.study.ae_title.pipeline)
+
+
 def standing_of(cases: Sequence[Case]) -> dict[int, Standing]:
     """The standing of each case, by its primary key; they come with study, AE title and protocol. One query."""
-    wanted = {case.pk: _wanted(case) for case in cases}
+    wanted = {case.pk: wanted_of_case(case) for case in cases}
     jobs = _newest_jobs(cases, {one.pipeline for each in wanted.values() for one in each})
     return {case.pk: _standing(case, wanted[case.pk], jobs) for case in cases}
 
@@ -256,7 +263,7 @@ def _request(case_id: int) -> None:
     ).first()
     if route is None:
         return
-    problems = [problem for one in _wanted(case) if (problem := _problem_of_request(one, route))]
+    problems = [problem for one in wanted_of_case(case) if (problem := _problem_of_request(one, route))]
     case.requested_at, case.request_problem = moment, " ".join(dict.fromkeys(problems))
     case.save(update_fields=["requested_at", "request_problem"])
 
@@ -267,12 +274,6 @@ def _problem_of_request(wanted: Wanted, route: Route) -> str:
     except (InferenceError, HeaderUnreadable) as fault:
         return f"{fault} Then press Try again on the case's page."
     return ""
-
-
-def _wanted(case: Case) -> tuple[Wanted, ...]:
-    if case.protocol.is_frozen:
-        return _wanted_of_frozen(case.protocol_id, case.protocol.digest, case.study.ae_title.pipeline)
-    return wanted_of(case.protocol.content, case.study.ae_title.pipeline)
 
 
 @lru_cache(maxsize=1024)

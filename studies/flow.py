@@ -140,6 +140,11 @@ class FlowLine:
         return not self.real[FlowBox.RECEIVED] and bool(self.pilot[FlowBox.RECEIVED])
 
     @property
+    def kind(self) -> str:
+        """The same as a word in addresses."""
+        return "pilot" if self.is_pilot else "real"
+
+    @property
     def counts(self) -> dict[str, int]:
         return self.shown.by_name
 
@@ -156,7 +161,7 @@ def line_of(study: Study) -> FlowLine:
 
 def lines(studies: Sequence[Study]) -> dict[int, FlowLine]:
     """The flow of each study, by its primary key. Three queries, however many studies and cases."""
-    grouped: dict[tuple[int, bool], list[dict[str, object]]] = defaultdict(list)
+    grouped: dict[tuple[object, object], list[Mapping[str, object]]] = defaultdict(list)
     for row in _rows([study.pk for study in studies]):
         grouped[row["study_id"], row["is_pilot"]].append(row)
     missed = dict(_missed(studies))
@@ -172,7 +177,7 @@ def lines(studies: Sequence[Study]) -> dict[int, FlowLine]:
     }
 
 
-def _rows(studies: Sequence[int]) -> QuerySet[Screening, dict[str, object]]:
+def _rows(studies: Sequence[int]) -> Iterable[Mapping[str, object]]:
     conditions = _conditions(studies)
     counts = {box.name: Count("pk", filter=conditions[box]) for box in FlowBox}
     grouped = Screening.objects.filter(study__in=studies).order_by()

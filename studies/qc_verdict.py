@@ -31,15 +31,15 @@ def of(case: Case) -> QCVerdict | None:
 
 def counting(case: Case) -> Sequence[QCReview]:
     """Each reviewer's newest review in the case's present round, in the order in which they came."""
-    newest = {review.reviewer_id: review for review in _in_round(case)}
-    return tuple(newest.values())
+    return counting_of(case, list(case.qc_reviews.select_related("reviewer")))
+
+
+def counting_of(case: Case, reviews: Sequence[QCReview]) -> Sequence[QCReview]:
+    """The same of all reviews of the case, which are at hand."""
+    in_round = sorted((one for one in reviews if one.round == case.qc_round), key=lambda one: (one.reviewed_at, one.pk))
+    return tuple({review.reviewer_id: review for review in in_round}.values())
 
 
 def is_disputed(reviews: Sequence[QCReview]) -> bool:
     """Whether the reviewers disagree."""
     return len({review.verdict for review in reviews}) > 1
-
-
-def _in_round(case: Case) -> Sequence[QCReview]:
-    reviews = case.qc_reviews.filter(round=case.qc_round).select_related("reviewer")
-    return list(reviews.order_by("reviewed_at", "pk"))

@@ -45,6 +45,9 @@ class StudyFrame:
 TABS: tuple[_Tab, ...] = (
     _Tab("study", "Overview", None),
     _Tab("study-protocol", "Protocol", Capability.VIEW_PROTOCOL),
+    _Tab("study-flow", "Flow", Capability.VIEW_FLOW),
+    _Tab("study-cases", "Cases", Capability.VIEW_FLOW),
+    _Tab("study-truth", "Truth", Capability.VIEW_TRUTH),
     _Tab("study-members", "Members", Capability.MANAGE_MEMBERS),
     _Tab("study-log", "Log", Capability.VIEW_AUDIT),
 )

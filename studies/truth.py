@@ -128,15 +128,17 @@ def record_decision(case: Case, values: Mapping[str, Any], by: User) -> CaseTrut
 
 
 @transaction.atomic
-def lock(version: TruthVersion, *, by: User) -> None:
-    """Make the version final. Raises Refused when it is, or holds nothing."""
-    version = TruthVersion.objects.select_for_update(of=("self",)).select_related("study").get(pk=version.pk)
+def lock_newest(study: Study, *, by: User) -> TruthVersion:
+    """Make the newest version final. Raises Refused when there is none, when it is final, or when it holds nothing."""
+    study = _locked_study(study)
+    version = newest(study)
+    if version is None or not version.cases.exists():
+        raise Refused("There is the truth of no case yet: import some first.")
     if version.is_locked:
         raise Refused(f"Version {version.number} is locked already.")
-    if not version.cases.exists():
-        raise Refused("It holds the truth of no case yet: import some first.")
     version.locked_at, version.locked_by = now(), by
     version.save(update_fields=["locked_at", "locked_by"])
+    return version
 
 
 def _open_version(study: Study, source: TruthVersion.Source, *, by: User, reason: str) -> TruthVersion:

@@ -6,6 +6,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("", include("studies.protocol_urls")),
     path("studies/<slug:slug>/", views.study, name="study"),
+    path("studies/<slug:slug>/", include("studies.case_urls")),
     path("", include("studies.log_urls")),
     path("", include("studies.member_urls")),
     path("exams/<str:study_instance_uid>/", views.exam, name="exam"),

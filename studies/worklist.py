@@ -21,6 +21,8 @@ from inference.models import Job, Result
 from inference.triage import Cause, causes
 from portal.access import Capability, Role, roles_with
 from portal.models import User
+from studies import flow
+from studies.flow import FlowLine
 from studies.models import Case, Membership, Study
 
 CASES_PER_STUDY = 10
@@ -29,6 +31,7 @@ RECENT = 8
 State = Job.State
 WITHOUT_RESULT = [State.FAILED, State.SKIPPED, State.CANCELLED]
 READERS = roles_with(Capability.GIVE_FEEDBACK)
+OVERSEERS = roles_with(Capability.VIEW_FLOW)
 
 
 class Standing(StrEnum):
@@ -57,18 +60,6 @@ class CaseLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flow:
-    """How many exams reached each stage of a study, and for how many of its cases the job failed or was skipped."""
-
-    received: int
-    enrolled: int
-    failed: int
-    skipped: int
-    results: int
-    judged: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Reading:
     """How far one reader is with a study. `ready` counts the cases that have a result."""
 
@@ -87,7 +78,7 @@ class StudyLine:
 
     study: Study
     roles: tuple[Role, ...]
-    flow: Flow
+    flow: FlowLine
     reading: Reading | None
     sees_flow: bool
     cases: tuple[CaseLine, ...] = ()
@@ -202,16 +193,17 @@ def _study_lines(user: User, *, only: Study | None = None) -> tuple[StudyLine, .
     roles = _roles_by_study(user)
     mine = Study.objects.all() if user.is_superuser else Study.objects.filter(pk__in=roles)
     studies = list((mine.filter(pk=only.pk) if only else mine).select_related("ae_title", "form"))
-    counts = _counts(user, studies)
+    flows = flow.lines(studies)
+    readings = _readings(user, studies)
     reads = [study for study in studies if READERS & roles[study.pk]]
     cases = _first_cases(user, reads) if only is None else {}
     return tuple(
         StudyLine(
             study=study,
             roles=tuple(role for role in Role if role in roles[study.pk]),
-            flow=counts[study.pk][0],
-            reading=counts[study.pk][1] if study in reads else None,
-            sees_flow=user.is_superuser or bool(roles[study.pk] - READERS),
+            flow=flows[study.pk],
+            reading=readings[study.pk] if study in reads else None,
+            sees_flow=user.is_superuser or bool(roles[study.pk] & OVERSEERS),
             cases=cases.get(study.pk, ()),
         )
         for study in studies
@@ -225,48 +217,23 @@ def _roles_by_study(user: User) -> defaultdict[int, set[Role]]:
     return roles
 
 
-def _counts(user: User, studies: Sequence[Study]) -> dict[int, tuple[Flow, Reading]]:
-    received = dict(
-        Route.objects.filter(called_ae__in=[study.ae_title.title for study in studies])
+def _readings(user: User, studies: Sequence[Study]) -> dict[int, Reading]:
+    """By study its cases, those with a result, and those that `user` has judged."""
+    responses = Response.objects.filter(result=OuterRef("result_id"), author=user)
+    counted = (
+        Case.objects.filter(study__in=[study.pk for study in studies])
+        .annotate(result_id=Subquery(_current_result().values("pk")[:1]))
+        .annotate(is_judged=Exists(responses))
         .order_by()
-        .values_list("called_ae")
-        .annotate(n=Count("exam", distinct=True))
-    )
-    counted = {study_id: counts for study_id, *counts in _counted_cases(user, studies)}
-    lines = {}
-    for study in studies:
-        enrolled, failed, skipped, results, judged, judged_by_user = counted.get(study.pk, (0, 0, 0, 0, 0, 0))
-        arrived = received.get(study.ae_title.title, 0)
-        flow = Flow(received=arrived, enrolled=enrolled, failed=failed, skipped=skipped, results=results, judged=judged)
-        lines[study.pk] = flow, Reading(judged=judged_by_user, ready=results, enrolled=enrolled)
-    return lines
-
-
-def _counted_cases(user: User, studies: Sequence[Study]) -> QuerySet[Case, tuple[int, ...]]:
-    """By study: its id, its cases, those whose job failed or was skipped, those with a result, those judged.
-
-    Judged twice: by anybody, and by `user`.
-    """
-    responses = Response.objects.filter(result=OuterRef("result_id"))
-    cases = Case.objects.filter(study__in=[study.pk for study in studies])
-    return (
-        cases.annotate(
-            job_state=Subquery(_newest_job().values("state")[:1]),
-            result_id=Subquery(_current_result().values("pk")[:1]),
-        )
-        .annotate(is_judged=Exists(responses), is_judged_by_user=Exists(responses.filter(author=user)))
-        .order_by()
-        .values("study_id")
+        .values_list("study_id")
         .annotate(
             enrolled=Count("pk"),
-            failed=Count("pk", filter=Q(job_state=State.FAILED)),
-            skipped=Count("pk", filter=Q(job_state=State.SKIPPED)),
-            results=Count("pk", filter=Q(result_id__isnull=False)),
+            ready=Count("pk", filter=Q(result_id__isnull=False)),
             judged=Count("pk", filter=Q(is_judged=True)),
-            judged_by_user=Count("pk", filter=Q(is_judged_by_user=True)),
         )
-        .values_list("study_id", "enrolled", "failed", "skipped", "results", "judged", "judged_by_user")
     )
+    readings = {study: Reading(judged=judged, ready=ready, enrolled=n) for study, n, ready, judged in counted}
+    return {study.pk: readings.get(study.pk, Reading(judged=0, ready=0, enrolled=0)) for study in studies}
 
 
 def _newest_job() -> QuerySet[Job]:
