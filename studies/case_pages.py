@@ -57,6 +57,7 @@ def case_page(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
     case = _case(frame, number)
     context = {
         "frame": frame,
+        "tab_here": "study-cases",
         "view": view_of(case, frame),
         "case": case,
         "screening": case.screening,
@@ -74,7 +75,7 @@ def screening_page(request: SignedInRequest, slug: str, screening: int) -> HttpR
     kept = _screening(frame, screening)
     if hasattr(kept, "case"):
         return redirect("study-case", slug, kept.case.number)
-    context = {"frame": frame, "screening": kept, **_rights(frame), **_history(kept)}
+    context = {"frame": frame, "tab_here": "study-cases", "screening": kept, **_rights(frame), **_history(kept)}
     return render(request, "studies/screening.html", context)
 
 

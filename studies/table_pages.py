@@ -37,6 +37,7 @@ def findings(request: SignedInRequest, slug: str) -> HttpResponse:
     kept = OutsideTable.objects.filter(study=frame.study, kept_at__isnull=False).exclude(arm="")
     context = {
         "frame": frame,
+        "tab_here": "study-cases",
         "arms": arms,
         "fault": fault,
         "fault_arm": arm,
@@ -57,7 +58,8 @@ def table(request: SignedInRequest, slug: str, table: int) -> HttpResponse:
     if request.method == "POST":
         return _keep(request, frame, shown, arm)
     matching, fault = _matching(shown, arm)
-    context = {"frame": frame, "table": shown, "arm": arm, "matching": matching, "fault": fault}
+    here = "study-cases" if arm else "study-truth"
+    context = {"frame": frame, "tab_here": here, "table": shown, "arm": arm, "matching": matching, "fault": fault}
     return render(request, "studies/table.html", context)
 
 

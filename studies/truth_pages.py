@@ -75,6 +75,7 @@ def segmentations(request: SignedInRequest, slug: str) -> HttpResponse:
     newest = truth.newest(frame.study)
     context = {
         "frame": frame,
+        "tab_here": "study-truth",
         "when": when,
         "found": found,
         "fault": fault,

@@ -23,7 +23,8 @@ from feedback.responses import submit
 from inference.models import Job, PipelineVersion, RegisteredModel, Result
 from portal.access import Role
 from studies import group_grants, invitations
-from studies.models import Membership, Study
+from studies.models import Membership, OutsideTable, Study
+from studies import case_tables
 from tests.conftest import Cast
 from tests.dicom_ingest.scans import complete, mr_slice, receive
 from tests.feedback.conftest import ANSWERS
@@ -35,6 +36,8 @@ FEEDBACK_SEEN_BY = frozenset({"governance", "reader"}) | COORDINATORS  # a reade
 JOBS = frozenset({"qc", "scientist"}) | COORDINATORS
 MANAGERS = frozenset({"scientist"}) | COORDINATORS
 MEMBERS = READERS | JOBS | frozenset({"governance"})
+OVERSEERS = JOBS | frozenset({"governance"})
+TRUTH_SEEN_BY = COORDINATORS | frozenset({"governance"})
 SIGNED_IN = MEMBERS | frozenset({"outsider"})
 EVERYBODY = SIGNED_IN | frozenset({"anonymous"})
 
@@ -53,6 +56,24 @@ TABLE: dict[str, Row] = {
     # studies
     "home":                       Row(allowed=SIGNED_IN),
     "study":                      Row(allowed=MEMBERS),
+    "study-flow":                 Row(allowed=OVERSEERS),
+    "study-flow-diagram":         Row(allowed=OVERSEERS),
+    "study-missed":               Row(allowed=COORDINATORS, method="post"),
+    "study-screen-outdated":      Row(allowed=COORDINATORS, method="post"),
+    "study-cases":                Row(allowed=OVERSEERS),
+    "study-case":                 Row(allowed=OVERSEERS),
+    "study-case-qc":              Row(allowed=ADMIN | {"qc"}, method="post"),
+    "study-case-qc-again":        Row(allowed=COORDINATORS, method="post"),
+    "study-case-try-again":       Row(allowed=COORDINATORS, method="post"),
+    "study-screening":            Row(allowed=OVERSEERS),
+    "study-screening-again":      Row(allowed=COORDINATORS, method="post"),
+    "study-screening-decision":   Row(allowed=COORDINATORS, method="post"),
+    "study-findings":             Row(allowed=COORDINATORS),
+    "study-table":                Row(allowed=COORDINATORS),
+    "study-truth":                Row(allowed=TRUTH_SEEN_BY),
+    "study-truth-table":          Row(allowed=COORDINATORS, method="post"),
+    "study-truth-segmentations":  Row(allowed=COORDINATORS),
+    "study-truth-lock":           Row(allowed=COORDINATORS, method="post"),
     "study-log":                  Row(allowed=COORDINATORS | {"governance"}),
     "study-log-export":           Row(allowed=COORDINATORS | {"governance"}),
     "exam":                       Row(allowed=MEMBERS),
@@ -230,6 +251,9 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
             "job_id": job.pk,
             "model_id": model.pk,
             "key": key,
+            "number": exam.cases.get().number,
+            "screening": exam.screenings.get().pk,
+            "table": _truth_table(cast).pk,
         },
         "member-withdraw": {"pk": Membership.objects.get(user=cast.reader).pk},
         "invitation-renew": {"pk": invitation.pk},
@@ -256,6 +280,11 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
         "quarantine-download": {"pk": quarantined.pk},
         **_of_transfers(exam),
     }
+
+
+def _truth_table(cast: Cast) -> OutsideTable:
+    study = Study.objects.get(slug="brain")
+    return case_tables.upload(study, arm="", name="truth.csv", content=b"Case,class\n1,x\n", by=cast.coordinator)
 
 
 def _of_transfers(exam: Exam) -> dict[str, dict[str, object]]:

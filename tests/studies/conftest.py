@@ -50,7 +50,7 @@ def make_case(study: Study, version: PipelineVersion) -> MakeCase:
         new = Exam.objects.create(study_instance_uid=f"1.2.3.{number}", **(about | exam))
         called = (of or study).ae_title.title
         Route.objects.create(exam=new, called_ae=called, received_instances=1, completed_at=now(), dispatched_at=now())
-        case = case_of(of or study, new, number=number)
+        case = case_of(of or study, new, number=number, requested_at=now())
         if state is not None:
             _job(new, version, state)
         return case

@@ -11,8 +11,9 @@ from dicom_ingest.models import AETitle, Exam, Route
 from inference.models import Job
 from portal.access import Role
 from portal.models import User
+from studies import case_flow
 from studies.models import Case, Membership, Study
-from studies.worklist import CASES_PER_STUDY, Flow, Standing, StudyLine, worklist
+from studies.worklist import CASES_PER_STUDY, Standing, StudyLine, worklist
 from tests.conftest import Cast
 from tests.studies.conftest import MakeCase, SignIn
 
@@ -94,10 +95,10 @@ def test_a_coordinator_sees_how_many_exams_reached_each_stage(cast: Cast, make_c
     make_case()
     make_case(State.FAILED)
     Exam.objects.create(study_instance_uid="1.9").routes.create(called_ae="BRAIN")
+    case_flow.advance()
     work = worklist(cast.coordinator)
-    assert [line.flow for line in work.studies] == [
-        Flow(received=4, enrolled=3, failed=1, skipped=0, results=2, judged=1)
-    ]
+    [counts] = [line.flow.counts for line in work.studies]
+    assert (counts["received"], counts["enrolled"], counts["failed"]) == (3, 2, 1), "what still arrives is not received"
     assert work.next_case is None
     assert not work.reads
 
@@ -105,7 +106,8 @@ def test_a_coordinator_sees_how_many_exams_reached_each_stage(cast: Cast, make_c
 def test_a_result_of_another_pipeline_is_none_of_the_study(cast: Cast, make_case: MakeCase) -> None:
     case = make_case()
     AETitle.objects.filter(title="BRAIN").update(pipeline="another")
-    assert worklist(cast.coordinator).studies[0].flow.results == 0
+    case_flow.advance()
+    assert worklist(cast.coordinator).studies[0].flow.counts["enrolled"] == 0
     assert worklist(cast.reader).reads[0].cases[0].case == case
     assert worklist(cast.reader).next_case is None
 
@@ -166,22 +168,22 @@ def test_the_number_of_queries_does_not_grow_with_urgent_cases(
     assert _queries(lambda: browser.get("/")) == few
 
 
-def test_cases_that_fell_out_are_counted_and_lead_to_their_jobs(
+def test_cases_that_fell_out_are_counted_and_lead_to_their_list(
     cast: Cast, make_case: MakeCase, signed_in: SignIn
 ) -> None:
     make_case()
     make_case(State.FAILED)
-    make_case(State.SKIPPED)
     skipped = make_case(State.SKIPPED)
-    assert worklist(cast.coordinator).studies[0].flow.skipped == 2
+    case_flow.advance()
+    assert worklist(cast.coordinator).studies[0].flow.counts["failed"] == 2
     browser = signed_in(cast.coordinator)
-    link = "/jobs/?state=skipped&amp;pipeline=brain-extraction&amp;ae_title=BRAIN&amp;runs=first"
+    link = "/studies/brain/cases/?box=failed&amp;cases=real"
     for address in ("/", "/studies/brain/"):
         assert f'href="{link}"' in browser.get(address).content.decode()
     page = browser.get(link.replace("&amp;", "&")).content.decode()
-    assert page.count('id="job-') == 2
-    assert f'id="job-{skipped.exam.jobs.get().pk}"' in page
-    assert "/jobs/?state" not in signed_in(cast.governance).get("/studies/brain/").content.decode()
+    assert "Failed, 2" in page
+    assert f"/studies/brain/cases/{skipped.number}/" in page
+    assert link not in signed_in(cast.reader).get("/studies/brain/").content.decode()
 
 
 def test_a_rerun_changes_nothing_of_a_case(cast: Cast, make_case: MakeCase) -> None:
@@ -190,8 +192,9 @@ def test_a_rerun_changes_nothing_of_a_case(cast: Cast, make_case: MakeCase) -> N
     Job.objects.create(
         pipeline=first.pipeline, exam=case.exam, fingerprint="a", state=State.FAILED, rerun_of=first, reason="?"
     )
+    case_flow.advance()
     work = worklist(cast.coordinator)
-    assert (work.studies[0].flow.results, work.studies[0].flow.failed) == (1, 0)
+    assert [work.studies[0].flow.counts[box] for box in ("enrolled", "failed")] == [1, 0]
     assert not work.troubles
     assert worklist(cast.reader).reads[0].cases[0].job == first
 
@@ -224,7 +227,11 @@ def test_the_number_of_queries_does_not_grow_with_cases_or_studies(
         judge(make_case(), cast.reader)
         make_case(State.FAILED, of=other if n % 2 else None)
     assert _queries(lambda: browser.get("/")) == few
+<<<<<<< HEAD
     assert few <= 23
+=======
+    assert few <= 22
+>>>>>>> 7c73862 (Show the flow as a diagram, its cases behind every number, one case, and the truth)
 
 
 def test_a_long_list_is_cut_and_leads_to_the_whole(cast: Cast, make_case: MakeCase, signed_in: SignIn) -> None:
