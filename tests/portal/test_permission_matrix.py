@@ -22,9 +22,8 @@ from feedback.forms import quality_form
 from feedback.responses import submit
 from inference.models import Job, PipelineVersion, RegisteredModel, Result
 from portal.access import Role
-from studies import group_grants, invitations
+from studies import case_tables, group_grants, invitations
 from studies.models import Membership, OutsideTable, Study
-from studies import case_tables
 from tests.conftest import Cast
 from tests.dicom_ingest.scans import complete, mr_slice, receive
 from tests.feedback.conftest import ANSWERS

@@ -150,7 +150,7 @@ class Migration(migrations.Migration):
     """What is frozen stays, and a study goes forward: PostgreSQL refuses the rest, whoever asks."""
 
     dependencies = [
-        ('studies', '0004_a_protocol_for_what_was_there'),
+        ('studies', '0005_invitations_and_group_grants'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

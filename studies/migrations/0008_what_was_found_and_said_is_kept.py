@@ -99,7 +99,7 @@ def leave_what_ran(apps, schema_editor):
 class Migration(migrations.Migration):
     """Findings, verdicts, past screenings, tables and locked truth stay as they are: PostgreSQL refuses, whoever asks."""
 
-    dependencies = [("studies", "0005_cases_on_their_way")]
+    dependencies = [("studies", "0007_cases_on_their_way")]
 
     operations = [
         migrations.RunPython(leave_what_ran, migrations.RunPython.noop),

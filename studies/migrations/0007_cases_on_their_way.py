@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('dicom_ingest', '0006_ae_title_limits'),
-        ('studies', '0004_a_protocol_for_what_was_there'),
+        ('studies', '0006_frozen_protocols_and_stages'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
