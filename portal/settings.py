@@ -64,6 +64,8 @@ OVERREAD_AUDIT_ANCHORS = Path(env.str("OVERREAD_AUDIT_ANCHORS", default=str(OVER
 OVERREAD_AUDIT_VIEW_MINUTES = env.int("OVERREAD_AUDIT_VIEW_MINUTES", default=15)
 # Proxies whose X-Forwarded-For is believed: addresses or networks. None: the client is whoever opened the connection.
 OVERREAD_TRUSTED_PROXIES = env.list("OVERREAD_TRUSTED_PROXIES", default=[])
+# What readers see in place of identities, UIDs and arms follows from it; without it no read is served.
+OVERREAD_BLINDING_KEY = env.str("OVERREAD_BLINDING_KEY", default="")
 DEBUG = env.bool("OVERREAD_DEBUG", default=False)
 ALLOWED_HOSTS = env.list("OVERREAD_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("OVERREAD_TRUSTED_ORIGINS", default=[])

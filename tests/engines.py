@@ -21,7 +21,12 @@ def pytest_load_initial_conftests() -> None:
     started = _stack.enter_context(engines.running(home))
     os.environ.update(
         started.environment
-        | {"OVERREAD_HOME": str(home), "OVERREAD_STORE": str(home / "store"), "OVERREAD_SECRET_KEY": "for-tests-only"}
+        | {
+            "OVERREAD_HOME": str(home),
+            "OVERREAD_STORE": str(home / "store"),
+            "OVERREAD_SECRET_KEY": "for-tests-only",
+            "OVERREAD_BLINDING_KEY": "for-tests-only-too",
+        }
     )
 
 

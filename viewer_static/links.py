@@ -14,9 +14,24 @@ def is_dicomweb_root(path: str) -> bool:
     return "\n" not in path and re.search(DICOMWEB_ROOT_PATTERN, path) is not None
 
 
-def viewer_url(study_instance_uid: str, *, series_uid: str | None = None, dicomweb_root: str = PORTAL_DICOMWEB) -> str:
-    """The viewer on one exam; with `series_uid`, on that series: a segmentation laid over its source."""
-    return _url("/viewer", [study_instance_uid], dicomweb_root, initialSeriesInstanceUID=series_uid)
+def viewer_url(
+    study_instance_uid: str,
+    *,
+    series_uid: str | None = None,
+    dicomweb_root: str = PORTAL_DICOMWEB,
+    hanging_protocol: str | None = None,
+) -> str:
+    """The viewer on one exam; with `series_uid`, on that series: a segmentation laid over its source.
+
+    hanging_protocol: the layout, by its id in the viewer; None for the viewer's own choice.
+    """
+    return _url(
+        "/viewer",
+        [study_instance_uid],
+        dicomweb_root,
+        initialSeriesInstanceUID=series_uid,
+        hangingProtocolId=hanging_protocol,
+    )
 
 
 def correction_url(

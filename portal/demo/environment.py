@@ -7,7 +7,7 @@ from pathlib import Path
 from portal.demo.engines import Engines
 from portal.demo.preflight import Setup
 
-SECRETS = ("OVERREAD_SECRET_KEY", "OVERREAD_UID_SALT", "OVERREAD_AUDIT_KEY")
+SECRETS = ("OVERREAD_SECRET_KEY", "OVERREAD_UID_SALT", "OVERREAD_AUDIT_KEY", "OVERREAD_BLINDING_KEY")
 
 
 def write(setup: Setup, engines: Engines) -> dict[str, str]:

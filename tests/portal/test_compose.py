@@ -22,6 +22,7 @@ FILLED_IN = {
     "OVERREAD_SECRET_KEY": "a-secret",
     "OVERREAD_UID_SALT": "a-salt",
     "OVERREAD_AUDIT_KEY": "a-key",
+    "OVERREAD_BLINDING_KEY": "a-key",
     "POSTGRES_PASSWORD": "a-password",
 }
 PORTAL = {"setup", "web", "receiver", "worker", "worker-ingest", "worker-transfers", "scheduler"}

@@ -1,0 +1,44 @@
+"""Addresses of a read's images in the viewer."""
+
+from __future__ import annotations
+
+from studies.blinding import salts
+from studies.models import ArmFinding, Read
+from viewer_static import links
+
+SIDE_BY_SIDE = "overread-side-by-side"
+"""The viewer's layout of two findings of one case; see viewer_static/ohif/portal-extension.js."""
+
+
+def dicomweb_root(read: Read) -> str:
+    """Path of the DICOMweb root that serves this read, and nothing else."""
+    return f"/reads/{read.pk}/dicomweb"
+
+
+def viewer_url(read: Read) -> str:
+    """The viewer on the images of `read`, with its finding laid over them, or with two findings side by side.
+
+    The address names neither patient nor exam nor arm. Only the read's reader gets anything by it, and only while the
+    read may be looked at; see `access.scope_of`.
+    """
+    salt = salts.of_read(read.study.slug, read.pk)
+    exam = salt.remapped(read.case.exam.study_instance_uid)
+    shown = [finding_series_uid(salt, arm) for arm in _arms_with_images(read)]
+    return links.viewer_url(
+        exam,
+        series_uid=",".join(shown[:1]) or None,
+        dicomweb_root=dicomweb_root(read),
+        hanging_protocol=SIDE_BY_SIDE if len(shown) > 1 else None,
+    )
+
+
+def finding_series_uid(salt: salts.Salt, arm: str) -> str:
+    """Series Instance UID under which a read shows the finding of `arm`."""
+    return salt.uid("finding", arm)
+
+
+def _arms_with_images(read: Read) -> list[str]:
+    """The read's arms, in its order, of which there is something to be drawn."""
+    found = ArmFinding.objects.filter(case=read.case_id, arm__in=read.arms, replaced_at=None)
+    drawn = set(found.exclude(result=None, series=None).values_list("arm", flat=True))
+    return [arm for arm in read.arms if arm in drawn]
