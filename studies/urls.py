@@ -3,6 +3,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from studies import image_display, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("reads/<uuid:read>/dicomweb/", include("studies.blinding.urls")),
     path("", views.home, name="home"),
     path("", include("studies.protocol_urls")),
     path("studies/<slug:slug>/", views.study, name="study"),

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -27,11 +27,14 @@ TARGET_NAMES = frozenset(each.name for each in fields(Target))
 View = Callable[..., HttpResponseBase]
 Handler = Callable[[HttpRequest, Scope, Target], HttpResponseBase]  # one method of one resource; raises Refusal
 
+AScope = TypeVar("AScope")
+AScope_co = TypeVar("AScope_co", covariant=True)
 
-class ScopeOf(Protocol):
+
+class ScopeOf(Protocol[AScope_co]):
     """Decides what `user` may see through a root; `root` holds what the root's own URL captured."""
 
-    def __call__(self, user: User, root: Mapping[str, str], /) -> Scope: ...
+    def __call__(self, user: User, root: Mapping[str, str], /) -> AScope_co: ...
 
 
 def user_scope(user: User, root: Mapping[str, str], /) -> Scope:
@@ -104,7 +107,7 @@ def _no_view(_: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-def resource(scope_of: ScopeOf, **handlers: Handler) -> View:
+def resource(scope_of: ScopeOf[AScope], **handlers: Callable[[HttpRequest, AScope, Target], HttpResponseBase]) -> View:
     """The view of one resource: `handlers` by method name, such as `GET=search_studies`. HEAD goes with GET."""
 
     @csrf_exempt  # `authenticated` checks it, for sessions only

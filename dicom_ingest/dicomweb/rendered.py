@@ -30,7 +30,7 @@ from dicom_ingest.dicomweb.rendering import (
     rendered,
 )
 from dicom_ingest.dicomweb.responses import asked_every_time, kept, multipart, not_modified, single
-from dicom_ingest.dicomweb.scope import Scope, Target
+from dicom_ingest.dicomweb.scope import FindsInstances, Scope, Target
 from dicom_ingest.dicomweb.stored import StoredInstance, described, size_of
 from dicom_ingest.dicomweb.wado import check_frames, numbers_of
 from dicom_ingest.models import Instance
@@ -58,13 +58,13 @@ def render_series(request: HttpRequest, scope: Scope, target: Target) -> HttpRes
     return asked_every_time(_middle(request, target, scope))
 
 
-def render_instance(request: HttpRequest, scope: Scope, target: Target) -> HttpResponseBase:
+def render_instance(request: HttpRequest, scope: FindsInstances, target: Target) -> HttpResponseBase:
     """`.../instances/{instance}/rendered` and `/thumbnail`: its middle frame."""
     found = scope.find_instance(target)
     return _pictures(request, found, [(found.number_of_frames + 1) // 2])
 
 
-def render_frames(request: HttpRequest, scope: Scope, target: Target) -> HttpResponseBase:
+def render_frames(request: HttpRequest, scope: FindsInstances, target: Target) -> HttpResponseBase:
     """`.../instances/{instance}/frames/{frames}/rendered` and `/thumbnail`"""
     numbers = numbers_of(target.frames)
     if len(numbers) > MOST_RENDERED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 from django.db.models import QuerySet
 
@@ -25,6 +26,14 @@ class Target:
     instance: str = ""
     frames: str = ""
     bulkdata: str = ""
+
+
+class FindsInstances(Protocol):
+    """What serves single instances needs of a scope."""
+
+    def find_instance(self, target: Target) -> StoredInstance:
+        """The instance. Raises NotThere."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,10 @@ from django.urls import URLPattern, path
 
 from dicom_ingest.dicomweb import bulkdata, metadata, qido, rendered, stow, wado
 from dicom_ingest.dicomweb.access import Handler, ScopeOf, resource, user_scope
+from dicom_ingest.dicomweb.scope import Scope
 
 
-def root(scope_of: ScopeOf, *, store: Handler = stow.store_instances) -> list[URLPattern]:
+def root(scope_of: ScopeOf[Scope], *, store: Handler = stow.store_instances) -> list[URLPattern]:
     """The URLs of one root: `scope_of` decides what is seen through it, `store` what becomes of what is sent to it."""
     study, series = "studies/<str:study>", "studies/<str:study>/series/<str:series>"
     instance = f"{series}/instances/<str:instance>"
@@ -32,7 +33,7 @@ def root(scope_of: ScopeOf, *, store: Handler = stow.store_instances) -> list[UR
     ]
 
 
-def _pictures(scope_of: ScopeOf, of: str, render: Handler, *, level: str) -> list[URLPattern]:
+def _pictures(scope_of: ScopeOf[Scope], of: str, render: Handler, *, level: str) -> list[URLPattern]:
     view = resource(scope_of, GET=render)
     return [path(f"{of}/{kind}", view, name=f"{level}-{kind}") for kind in ("rendered", "thumbnail")]
 

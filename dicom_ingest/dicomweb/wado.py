@@ -29,7 +29,7 @@ from dicom_ingest.dicomweb.negotiation import (
 )
 from dicom_ingest.dicomweb.refusals import BadRequest, NoSuchFrame, NotThere
 from dicom_ingest.dicomweb.responses import asked_every_time, kept, multipart, not_modified, single
-from dicom_ingest.dicomweb.scope import Scope, Target
+from dicom_ingest.dicomweb.scope import FindsInstances, Scope, Target
 from dicom_ingest.dicomweb.stored import GoneFromStore, StoredInstance, described, size_of
 from dicom_ingest.models import Instance
 
@@ -47,7 +47,7 @@ def retrieve_series(request: HttpRequest, scope: Scope, target: Target) -> HttpR
     return _whole(request, Instance.objects.filter(series=scope.find_series(target)))
 
 
-def retrieve_instance(request: HttpRequest, scope: Scope, target: Target) -> HttpResponseBase:
+def retrieve_instance(request: HttpRequest, scope: FindsInstances, target: Target) -> HttpResponseBase:
     """`/studies/{study}/series/{series}/instances/{instance}`"""
     found = scope.find_instance(target)
     chosen = choose_instances(accepted_by(request), stored=[found.transfer_syntax_uid], count=1)
@@ -62,7 +62,7 @@ def retrieve_instance(request: HttpRequest, scope: Scope, target: Target) -> Htt
     return kept(response, etag)
 
 
-def retrieve_frames(request: HttpRequest, scope: Scope, target: Target) -> HttpResponseBase:
+def retrieve_frames(request: HttpRequest, scope: FindsInstances, target: Target) -> HttpResponseBase:
     """`/studies/{study}/series/{series}/instances/{instance}/frames/{frames}`: numbers from 1, with commas between."""
     numbers = numbers_of(target.frames)
     found = scope.find_instance(target)

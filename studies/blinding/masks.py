@@ -1,0 +1,236 @@
+"""What findings draw, brought onto the grid of the series that they are shown on: one mask a structure.
+
+Frames that lie on an image are taken as they are. Others are sampled at the images' pixels, the nearest voxel each,
+where frames of reference agree. A structure set's contours are filled: a pixel whose centre lies inside is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from highdicom.seg import Segmentation
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+from pydicom.pixels.utils import iter_pixels
+from pydicom.sr.coding import snomed_mapping
+from skimage.draw import polygon2mask
+
+from studies.blinding.errors import Unshowable
+from studies.blinding.grids import Grid, Plane, Vector
+
+Pixels = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, order=True)
+class Structure:
+    """What a segment is of: scheme and value of its code. SNOMED's older codes are read as today's."""
+
+    scheme: str
+    value: str
+
+    @classmethod
+    def of(cls, item: Dataset | None) -> Structure:
+        """Of a code sequence's item; an empty one where there is none."""
+        if item is None:
+            return cls("", "")
+        scheme, value = str(item.get("CodingSchemeDesignator", "")), str(item.get("CodeValue", ""))
+        return cls("SCT", snomed_mapping["SRT"].get(value, value)) if scheme in ("SRT", "SCT") else cls(scheme, value)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One structure as one finding draws it. bits: the pixels of all planes, in the grid's order, eight to a byte."""
+
+    structure: Structure
+    bits: NDArray[np.uint8]
+
+
+def of_segmentation(path: Path, grid: Grid) -> list[Drawn]:
+    """Every segment of a SEG, in order of their numbers. Raises Unshowable."""
+    header = dcmread(path, stop_before_pixels=True)
+    frames = _Frames(path, header)
+    return [
+        Drawn(Structure.of(_first(segment, "SegmentedPropertyTypeCodeSequence")), _packed(frames.mask(number, grid)))
+        for number, segment in sorted((int(one.SegmentNumber), one) for one in header.SegmentSequence)
+        if number > 0
+    ]
+
+
+def of_structure_set(path: Path, grid: Grid) -> list[Drawn]:
+    """Every region of interest of an RTSTRUCT, in order of their numbers. Raises Unshowable."""
+    dataset = dcmread(path)
+    codes = {
+        int(one.ReferencedROINumber): _first(one, "RTROIIdentificationCodeSequence")
+        for one in dataset.get("RTROIObservationsSequence") or []
+    }
+    contoured = {int(one.ReferencedROINumber): one for one in dataset.get("ROIContourSequence") or []}
+    return [
+        Drawn(Structure.of(codes.get(number)), _packed(_filled(contoured.get(number), grid)))
+        for number in sorted(int(one.ROINumber) for one in dataset.get("StructureSetROISequence") or [])
+    ]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """One frame of a SEG: where it lies, of which segment it is (None: its pixels say), and what it was made from."""
+
+    index: int
+    segment: int | None
+    plane: Plane
+    sources: frozenset[str]
+
+
+class _Frames:
+    """The frames of one SEG."""
+
+    def __init__(self, path: Path, header: Dataset) -> None:
+        self._path, self._header = path, header
+        self._frames = list(_frames_of(header))
+        self._drawn = _test_of(header)
+
+    def mask(self, segment: int, grid: Grid) -> Pixels:
+        """(planes, rows, columns) of the grid. Raises Unshowable."""
+        wanted = [frame for frame in self._frames if frame.segment in (segment, None)]
+        places = [_place(frame, grid) for frame in wanted]
+        if None in places:
+            return self._sampled(segment, grid)
+        mask = np.zeros((len(grid.planes), *grid.size), dtype=np.bool_)
+        indices = [frame.index for frame in wanted]
+        for place, pixels in zip(places, self._pixels(indices), strict=True):
+            mask[place] |= self._drawn(pixels, segment)
+        return mask
+
+    def _pixels(self, indices: list[int]) -> Iterator[NDArray[Any]]:
+        try:
+            yield from iter_pixels(self._path, indices=indices, raw=True) if indices else ()
+        except Exception as fault:
+            raise Unshowable(f"its pixels cannot be read ({type(fault).__name__}: {fault})") from fault
+
+    def _sampled(self, segment: int, grid: Grid) -> Pixels:
+        """From a grid of its own. Raises Unshowable."""
+        own = str(self._header.get("FrameOfReferenceUID", ""))
+        if not own or own != grid.frame_of_reference:
+            raise Unshowable("it does not lie on the images, and its frame of reference is not theirs")
+        try:
+            volume = Segmentation.from_dataset(dcmread(self._path), copy=False).get_volume(segment_numbers=[segment])
+        except Exception as fault:
+            raise Unshowable(
+                f"it does not lie on the images, and its frames form no volume to be sampled ({fault})"
+            ) from fault
+        return _sampled(np.asarray(volume.array)[..., 0] >= 0.5, np.asarray(volume.affine), grid)
+
+
+def _frames_of(header: Dataset) -> Iterator[_Frame]:
+    shared = _first(header, "SharedFunctionalGroupsSequence") or Dataset()
+    for index, own in enumerate(header.get("PerFrameFunctionalGroupsSequence") or []):
+        found = {macro: _first(own, macro) or _first(shared, macro) or Dataset() for macro in _MACROS}
+        derivations = own.get("DerivationImageSequence") or shared.get("DerivationImageSequence") or []
+        sources = (source for one in derivations for source in one.get("SourceImageSequence") or [])
+        segment = found["SegmentIdentificationSequence"].get("ReferencedSegmentNumber")
+        yield _Frame(
+            index=index,
+            segment=None if segment is None else int(segment),
+            plane=_plane_of(header, index, found),
+            sources=frozenset(str(source.get("ReferencedSOPInstanceUID", "")) for source in sources),
+        )
+
+
+_MACROS = (
+    "PlanePositionSequence",
+    "PlaneOrientationSequence",
+    "PixelMeasuresSequence",
+    "SegmentIdentificationSequence",
+)
+
+
+def _plane_of(header: Dataset, index: int, macros: dict[str, Dataset]) -> Plane:
+    def vector(macro: str, keyword: str) -> Vector | None:
+        found = macros[macro].get(keyword)
+        return None if found in (None, "") else np.asarray(found, dtype=np.float64)
+
+    return Plane(
+        sop=str(header.SOPInstanceUID),
+        sop_class=str(header.SOPClassUID),
+        frame=index + 1,
+        size=(int(header.Rows), int(header.Columns)),
+        position=vector("PlanePositionSequence", "ImagePositionPatient"),
+        orientation=vector("PlaneOrientationSequence", "ImageOrientationPatient"),
+        spacing=vector("PixelMeasuresSequence", "PixelSpacing"),
+    )
+
+
+def _place(frame: _Frame, grid: Grid) -> int | None:
+    """The number of the plane that the frame lies on; of several at one place, the one that it was made from."""
+    if frame.plane.position is None:  # of a projection: only the reference says which
+        lies_on = [at for at, plane in enumerate(grid.planes) if plane.sop in frame.sources]
+        return lies_on[0] if len(lies_on) == 1 and grid.size == frame.plane.size else None
+    lies_on = [at for at, plane in enumerate(grid.planes) if plane.coincides(frame.plane)]
+    named = [at for at in lies_on if grid.planes[at].sop in frame.sources]
+    return next(iter(named or lies_on), None)
+
+
+def _test_of(header: Dataset) -> Callable[[NDArray[Any], int], Pixels]:
+    """Which pixel values belong to a segment, by the SEG's type (PS3.3 C.8.20.2)."""
+    kind = str(header.get("SegmentationType", "BINARY"))
+    if kind == "LABELMAP":
+        return lambda pixels, segment: np.asarray(pixels == segment)
+    if kind == "FRACTIONAL":
+        half = int(header.get("MaximumFractionalValue") or 255) / 2
+        return lambda pixels, segment: np.asarray(pixels >= half)
+    return lambda pixels, segment: np.asarray(pixels != 0)
+
+
+def _sampled(drawn: Pixels, affine: NDArray[np.float64], grid: Grid) -> Pixels:
+    """The nearest voxel at each pixel of the grid. affine: (4, 4), from (slice, row, column) of `drawn` to mm, LPS."""
+    inverse = np.linalg.inv(affine)
+    rows, columns = np.indices(grid.size, dtype=np.float64)
+    mask = np.zeros((len(grid.planes), *grid.size), dtype=np.bool_)
+    for at, plane in enumerate(grid.planes):
+        if plane.position is None or plane.orientation is None or plane.spacing is None:
+            raise Unshowable("the images have no place in space")
+        corner = inverse[:3, :3] @ plane.position + inverse[:3, 3]
+        steps = inverse[:3, :3] @ plane.steps
+        voxels = [np.rint(corner[axis] + rows * steps[axis, 0] + columns * steps[axis, 1]) for axis in range(3)]
+        inside = np.logical_and.reduce(
+            [(voxel >= 0) & (voxel < extent) for voxel, extent in zip(voxels, drawn.shape, strict=True)]
+        )
+        mask[at][inside] = drawn[tuple(voxel[inside].astype(np.intp) for voxel in voxels)]
+    return mask
+
+
+def _filled(contoured: Dataset | None, grid: Grid) -> Pixels:
+    """Contours of one plane cancel where they overlap, so that one inside another is a hole. Raises Unshowable."""
+    mask = np.zeros((len(grid.planes), *grid.size), dtype=np.bool_)
+    for contour in (contoured.get("ContourSequence") if contoured else None) or []:
+        if contour.get("ContourGeometricType") not in ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR"):
+            continue
+        points = np.asarray(contour.ContourData, dtype=np.float64).reshape(-1, 3)
+        at, ring = _on_plane(points, grid)
+        mask[at] ^= polygon2mask(grid.size, ring)
+    return mask
+
+
+def _on_plane(points: NDArray[np.float64], grid: Grid) -> tuple[int, NDArray[np.float64]]:
+    """The plane that a contour lies in, and the contour in its rows and columns. Raises Unshowable."""
+    for at, plane in enumerate(grid.planes):
+        if plane.position is None or plane.orientation is None or plane.spacing is None:
+            break
+        offsets = points - plane.position
+        normal = np.cross(plane.orientation[:3], plane.orientation[3:])
+        if np.abs(offsets @ normal).max() < float(np.min(plane.spacing)) / 2:
+            return at, offsets @ plane.steps / np.square(plane.spacing)
+    raise Unshowable("one of its contours lies in none of the images")
+
+
+def _packed(mask: Pixels) -> NDArray[np.uint8]:
+    """Eight pixels to a byte, the first in the lowest bit (PS3.5, 8.2)."""
+    return np.packbits(mask.reshape(-1), bitorder="little")
+
+
+def _first(dataset: Dataset, keyword: str) -> Dataset | None:
+    items: Iterable[Dataset] = dataset.get(keyword) or ()
+    return next(iter(items), None)
