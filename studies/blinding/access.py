@@ -72,7 +72,7 @@ class WholeInstances:
         return whole(self.scope.read, target, self.scope.find(target))
 
 
-def scope_of(user: User, root: Mapping[str, object], /) -> ReadScope:
+def scope_of(user: User, root: Mapping[str, str], /) -> ReadScope:
     """What `user` may see of the read that the root's URL names.
 
     Decided once in OVERREAD_DECISION_SECONDS, as all access over DICOMweb is.

@@ -32,7 +32,7 @@ _DRAWS = ("SEG", "RTSTRUCT")
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """What the arms of a case draw. bits: by arm, the pixel data of its segmentation; series: whose images it lies on."""
+    """What the arms of a case draw. series: whose images it lies on; bits: by arm, all its pixels."""
 
     series: str
     structures: tuple[Named, ...]

@@ -16,7 +16,7 @@ from highdicom.seg import Segmentation
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.pixels.utils import iter_pixels
-from pydicom.sr.coding import snomed_mapping
+from pydicom.sr._snomed_dict import mapping as snomed_mapping
 from skimage.draw import polygon2mask
 
 from studies.blinding.errors import Unshowable

@@ -121,6 +121,11 @@ def frames_picture(request: HttpRequest, scope: ReadScope, target: Target) -> Ht
     return rendered.render_frames(request, WholeInstances(scope), target)
 
 
+def nothing(request: HttpRequest, scope: ReadScope, target: Target) -> HttpResponseBase:
+    """Whatever a read does not offer, answered as what is not there."""
+    raise NotThere
+
+
 def _middle(request: HttpRequest, scope: ReadScope, target: Target, series: ShownSeries) -> HttpResponseBase:
     images = [one for one in series.instances if one.rows]
     if not images:

@@ -10,6 +10,7 @@ import hmac
 import uuid
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from uuid import UUID
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -19,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 PURPOSE = b"overread blinding 1"
 _STANDARD = "1.2.840.10008."
+_LEAST = 10**38  # of 39 digits, as two thirds of all UUIDs are
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class Salt:
         return self.digest(*parts).hex()[:length]
 
     def uid(self, *parts: str) -> str:
-        """A UID that stands for `parts`, made from a UUID (PS3.5, B.2)."""
-        return f"2.25.{uuid.UUID(bytes=self.digest('uid', *parts)[:16], version=4).int}"
+        """A UID that stands for `parts`, made from a UUID (PS3.5, B.2); all are equally long, so that sizes are alike."""
+        made = (uuid.UUID(bytes=self.digest("uid", str(turn), *parts)[:16], version=4).int for turn in count())
+        return f"2.25.{next(number for number in made if number >= _LEAST)}"
 
     def remapped(self, uid: str) -> str:
         """The UID that stands for `uid`; one that the standard itself defines names nothing, and stays."""

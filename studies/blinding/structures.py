@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.sr.codedict import CONCEPTS
+from pydicom.sr._concepts_dict import concepts
 
 from studies.blinding.errors import Unshowable
 from studies.blinding.masks import Drawn, Structure
@@ -90,7 +90,7 @@ def _named(key: Key, at: int, count: int) -> Named:
 
 def _meaning(structure: Structure) -> str | None:
     """DICOM's own word for a code, or None for one that it does not know, such as a vendor's."""
-    for codes in CONCEPTS.get(structure.scheme, {}).values():
+    for codes in concepts.get(structure.scheme, {}).values():
         if structure.value in codes:
             return codes[structure.value][0]
     return None
