@@ -38,7 +38,7 @@ class Salt:
         return self.digest(*parts).hex()[:length]
 
     def uid(self, *parts: str) -> str:
-        """A UID that stands for `parts`, made from a UUID (PS3.5, B.2); all are equally long, so that sizes are alike."""
+        """A UID that stands for `parts`, made from a UUID (PS3.5, B.2). All are equally long: sizes tell nothing."""
         made = (uuid.UUID(bytes=self.digest("uid", str(turn), *parts)[:16], version=4).int for turn in count())
         return f"2.25.{next(number for number in made if number >= _LEAST)}"
 

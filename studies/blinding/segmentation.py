@@ -183,7 +183,7 @@ def _frame(plane: Plane, *, segment: int, at: int, salt: Salt) -> Dataset:
     source = _reference(salt.remapped(plane.sop), plane.sop_class)
     if plane.frame is not None:
         source.ReferencedFrameNumber = plane.frame
-    source.PurposeOfReferenceCodeSequence = [SOURCE_IMAGE]
+    source.PurposeOfReferenceCodeSequence, source.SpatialLocationsPreserved = [SOURCE_IMAGE], "YES"
     derivation.SourceImageSequence, derivation.DerivationCodeSequence = [source], [SEGMENTATION]
     frame.FrameContentSequence, frame.SegmentIdentificationSequence = [content], [identification]
     frame.DerivationImageSequence = [derivation]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,10 @@ def _named(key: Key, at: int, count: int) -> Named:
 
 def _meaning(structure: Structure) -> str | None:
     """DICOM's own word for a code, or None for one that it does not know, such as a vendor's."""
-    for codes in concepts.get(structure.scheme, {}).values():
-        if structure.value in codes:
-            return codes[structure.value][0]
-    return None
+    return _meanings(structure.scheme).get(structure.value)
+
+
+@cache
+def _meanings(scheme: str) -> dict[str, str]:
+    known: dict[str, dict[str, tuple[str, list[int]]]] = concepts
+    return {code: meaning for codes in known.get(scheme, {}).values() for code, (meaning, _) in codes.items()}

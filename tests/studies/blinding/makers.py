@@ -35,11 +35,10 @@ PATIENT = Patient(patient_id="MRN-4711", study_instance_uid="1.2.826.0.1.3680043
 EARLIER = Patient(patient_id="MRN-4711", study_instance_uid="1.2.826.0.1.3680043.8.498.4710", study_date="20241203")
 NAME = "Quixote^Dulcinea"
 ARMS = ("machine", "vendor", "novice")
-TRACES = (
-    "MRN-4711 Quixote Dulcinea 19630412 20250611 20241203 ACC-9917 Toboso House Gregory Sancho 10150 SCANNER-7 SN-4242 "
-    "acme-liver Acme Vendorsoft DeepHepar VS-9 Overread novice machine vendor Rocinante person-at-the-mouse hepar "
-    "T-62000 20250612 20250613 coordinator governance reader2"
-).split()
+_OF_PATIENT = "MRN-4711 Quixote Dulcinea 19630412 20250611 20241203 ACC-9917 Toboso Gregory Sancho SCANNER-7 SN-4242"
+_OF_ARMS = "acme-liver Acme Vendorsoft DeepHepar VS-9 Overread novice machine vendor hepar T-62000 20250612 20250613"
+_OF_PEOPLE = "Rocinante person-at-the-mouse coordinator governance reader2"
+TRACES = tuple(" ".join((_OF_PATIENT, _OF_ARMS, _OF_PEOPLE)).split())
 """Every word that would tell a reader of the patient, an arm or another person. UIDs are looked for besides."""
 
 
@@ -107,7 +106,7 @@ def vendors(
         omit_empty_frames=omits,
         **attributes,
     )
-    made.ContentDate = made.SeriesDate = "20250612"
+    _date(made, "20250612")
     return made
 
 
@@ -123,11 +122,16 @@ def persons(instances: Sequence[Dataset], masks: Masks) -> Dataset:
         content_label="PERSON",
     )
     made.Manufacturer = "person-at-the-mouse"
-    made.ContentDate, made.SeriesNumber, made.SeriesDescription = "20250613", 99, "Segmentation"
+    _date(made, "20250613")
+    made.SeriesNumber, made.SeriesDescription = 99, "Segmentation"
     for segment in made.SegmentSequence:
         segment.SegmentAlgorithmType, segment.SegmentLabel = "MANUAL", "Segment 1"
         del segment.SegmentationAlgorithmIdentificationSequence
     return made
+
+
+def _date(made: Dataset, day: str) -> None:
+    made.ContentDate = made.SeriesDate = made.InstanceCreationDate = day
 
 
 def ours(instances: Sequence[Dataset], masks: Masks, *, folder: Path) -> Result:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 
 from studies.models import Read
@@ -81,5 +80,6 @@ class Root:
         yield self.get(f"{instance}/frames/999")
 
 
-def body_of(response: HttpResponse | Any) -> bytes:
-    return b"".join(response.streaming_content) if response.streaming else response.content
+def body_of(response: Any) -> bytes:
+    body: bytes = b"".join(response.streaming_content) if response.streaming else response.content
+    return body
