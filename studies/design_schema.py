@@ -52,6 +52,8 @@ class _Read(_Design):
     form: Key
     reader_role: Key | Literal[""] = ""
     """Who reads; empty: every reader."""
+    due_days: Days = 0
+    """Within how many days a read is expected, once it may be opened; 0: no date."""
 
     @property
     def forms_named(self) -> tuple[str, ...]:

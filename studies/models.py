@@ -185,7 +185,7 @@ from studies.case_models import (  # noqa: E402 - they refer to Study
 )
 from studies.member_models import GroupGrant, Invitation  # noqa: E402
 from studies.protocol_models import ProtocolVersion, StageChange  # noqa: E402
-from studies.read_models import Read, ReadingOrder, ReadResponse  # noqa: E402
+from studies.read_models import Read, ReadingOrder, ReadResponse, StudySeed  # noqa: E402
 
 __all__ = [
     "ArmFinding",
@@ -207,5 +207,6 @@ __all__ = [
     "StageChange",
     "Study",
     "StudyDestination",
+    "StudySeed",
     "TruthVersion",
 ]

@@ -13,6 +13,17 @@ from feedback.models import Form, Response
 from studies.case_models import Case
 
 
+class StudySeed(models.Model):
+    """The seed from which a study's cases are dealt to blocks. Stored when its first case is dealt out."""
+
+    study = models.OneToOneField("studies.Study", on_delete=models.CASCADE, related_name="seed")
+    seed = models.CharField(max_length=64)
+    drawn_at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return f"seed of {self.study}"
+
+
 class ReadingOrder(models.Model):
     """The seed from which one reader's order in a study is drawn. Stored when the reader gets the first read."""
 
@@ -30,10 +41,16 @@ class ReadingOrder(models.Model):
 
 
 class ReadQuerySet(models.QuerySet["Read"]):
+    def counting(self) -> ReadQuerySet:
+        """Those of the stage that their study is in: pilot reads in its pilot, no others ever after."""
+        pilot = Q(study__stage="pilot")
+        return self.filter(pilot & Q(is_pilot=True) | ~pilot & Q(is_pilot=False))
+
     def due(self) -> ReadQuerySet:
         """Those that may be opened now: not done, past their washout, and with nothing that must come before."""
         ready = Q(not_before=None) | Q(not_before__lte=now())
-        return self.filter(ready, Q(after=None) | Q(after__state=Read.State.SUBMITTED), state__in=Read.OPEN)
+        first = Q(after=None) | Q(after__state=Read.State.SUBMITTED)
+        return self.counting().filter(ready, first, state__in=Read.OPEN, study__stage__in=["pilot", "active"])
 
 
 class Read(models.Model):
@@ -51,6 +68,11 @@ class Read(models.Model):
     class Kind(models.TextChoices):
         READ = "read", "Read"
         ADJUDICATION = "adjudication", "Adjudication"
+
+    class Withdrawal(models.TextChoices):
+        READER_LEFT = "reader-left", "The reader left the study"
+        CASE_LEFT = "case-left", "The case is not enrolled any more"
+        COORDINATOR = "coordinator", "By a coordinator"
 
     OPEN = (State.ASSIGNED, State.OPENED)
 
@@ -74,6 +96,13 @@ class Read(models.Model):
     assigned_at = models.DateTimeField(default=now)
     opened_at = models.DateTimeField(null=True, blank=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True, help_text="When it is expected, once it may be opened")
+    claim = models.CharField(max_length=32, blank=True, help_text="Of the one window that may save and submit")
+    active_seconds = models.FloatField(default=0.0, help_text="With the page visible and its reader not idle")
+    counted_at = models.DateTimeField(null=True, blank=True, help_text="Until when active_seconds is counted")
+    withdrawal = models.CharField(max_length=12, choices=Withdrawal.choices, blank=True)
+    withdrawn_reason = models.TextField(blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
 
     objects = ReadQuerySet.as_manager()
 
@@ -84,6 +113,11 @@ class Read(models.Model):
                 fields=["case", "reader", "kind", "condition", "occasion"], name="one_read_per_sitting"
             ),
             models.UniqueConstraint(fields=["study", "reader", "position"], name="one_read_per_position"),
+            models.UniqueConstraint(
+                fields=["case", "condition"],
+                condition=Q(kind="adjudication") & ~Q(state="withdrawn"),
+                name="one_adjudication_per_condition",
+            ),
         ]
         indexes = [models.Index(fields=["reader", "state"]), models.Index(fields=["study", "state"])]
 
