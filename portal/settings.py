@@ -225,6 +225,7 @@ CELERY_BEAT_SCHEDULE = {
         "studies.tasks.seek_priors": 10.0,
         "portal.audit.tasks.write_anchor": 60.0,
         **({"portal.accounts.tasks.check_directory": OVERREAD_DIRECTORY_SECONDS} if OVERREAD_LDAP.is_on else {}),
+        "studies.tasks.assign_reads": 5.0,
     }.items()
 }
 

@@ -32,7 +32,7 @@ CASES_AT_ONCE = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A study at the time of dealing, its row locked: its protocol, its readers, their open reads."""
+    """A study at the time of dealing: its protocol, its readers, and how many open reads each has."""
 
     study: Study
     version: ProtocolVersion
@@ -88,18 +88,22 @@ def ready_cases(study: Study, protocol: Protocol) -> QuerySet[Case]:
 
 
 def table_of(study: Study) -> Table | None:
-    """The study, its row locked until the transaction ends; None when nobody reads in it, now or at all."""
-    locked = Study.objects.select_for_update(no_key=True, of=("self",)).select_related("form").get(pk=study.pk)
-    version = locked.protocols.filter(frozen_at__isnull=False).first()
-    if version is None or locked.form is None or not locked.is_being_read or not version.content.is_read:
+    """The study as it stands; None when nobody reads in it, now or at all. Until the transaction ends, nobody else
+    deals in it."""
+    version = study.protocols.filter(frozen_at__isnull=False).first()
+    if version is None or not version.content.is_read:
+        return None
+    seed = ordering.held_seed(study)
+    now_being = Study.objects.select_related("form").get(pk=study.pk)
+    if now_being.form is None or not now_being.is_being_read:
         return None
     load = Read.objects.filter(study=study, state__in=Read.OPEN).order_by().values_list("reader").annotate(Count("pk"))
     return Table(
-        study=locked,
+        study=now_being,
         version=version,
-        form=locked.form,
-        readers=ordering.readers_of(locked, list(members_who(Role.READER, locked)), version.content.design),
-        seed=ordering.seed_of(locked),
+        form=now_being.form,
+        readers=ordering.readers_of(now_being, list(members_who(Role.READER, study)), version.content.design),
+        seed=seed,
         load=Counter(dict(load)),
     )
 

@@ -1,5 +1,5 @@
 from portal.tasks import job_task
-from studies import case_flow, destinations, enrolment, priors
+from studies import adjudication, assignment, case_flow, destinations, enrolment, priors, reassignment
 
 
 @job_task(queue="ingest")
@@ -20,3 +20,10 @@ def queue_results() -> None:
 @job_task(queue="transfers", seconds=300)
 def seek_priors() -> None:
     priors.seek()
+
+
+@job_task(queue="ingest", seconds=300)
+def assign_reads() -> None:
+    reassignment.take_back()
+    assignment.assign()
+    adjudication.assign()

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-def reads(design: Design, deal: Deal) -> tuple[PlannedRead, ...]:
+def reads(design: Design, deal: Deal) -> tuple[PlannedRead, ...]:  # noqa: PLR0911 - one for each design
     """The reads that the case needs. Standalone studies and shadow mode have none."""
     match design:
         case Standalone() | Shadow():

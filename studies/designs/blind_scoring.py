@@ -1,4 +1,4 @@
-"""Findings of several arms, such as expert, novice and AI, scored one at a time by somebody who cannot tell them apart."""
+"""Findings of several arms, such as expert, novice and AI, scored one at a time by who cannot tell them apart."""
 
 from __future__ import annotations
 

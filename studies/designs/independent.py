@@ -10,9 +10,10 @@ from studies.designs.plan import Deal, PlannedRead, Reader, shown_in
 
 
 def reads(design: Independent, deal: Deal) -> tuple[PlannedRead, ...]:
-    """For every arm the readers that it lacks. Of several who could, those with the fewest open reads; ties fall by seed.
+    """For every arm the readers that it lacks: of those who could, the ones with the fewest open reads.
 
-    A reader gets a case in a second arm only where there are too few readers, and never again what was withdrawn.
+    Ties fall by the readers' seeds. A reader gets a case in a second arm only where there are too few readers, and
+    never again what was withdrawn.
     """
     taken = Counter(reader for reader, _ in deal.given)
     planned: list[PlannedRead] = []

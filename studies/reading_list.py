@@ -1,0 +1,146 @@
+"""What a reader has to read: how far they are in each study, and what comes next.
+
+Nothing here tells which findings a read shows, nor what its case is. Urgent findings bring a read forward only where
+readers see everything anyway, and the read shows findings at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Case as SqlCase
+from django.db.models import Count, Exists, Min, OuterRef, Q, Value, When
+from django.utils.timezone import now
+
+from inference.models import Result
+from portal.models import User
+from studies.models import Read, Study
+from studies.read_models import ReadQuerySet
+from studies.reads import mine
+
+State = Read.State
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextRead:
+    """A read that may be opened now. `number` counts a reader's reads of a study in the order in which they are done."""
+
+    read: Read
+    number: int
+    of: int
+
+    @property
+    def is_begun(self) -> bool:
+        return self.read.state == State.OPENED
+
+    @property
+    def is_overdue(self) -> bool:
+        return self.read.due_at is not None and self.read.due_at < now()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyReads:
+    """How far a reader is with the reads of one study.
+
+    ready: may be opened now. waiting: not yet, for a washout or a read before; the first of them opens at `opens_at`.
+    """
+
+    study: Study
+    total: int
+    done: int
+    ready: int
+    overdue: int
+    opens_at: datetime | None
+    next: NextRead | None
+
+    @property
+    def waiting(self) -> int:
+        return self.total - self.done - self.ready
+
+
+def reads_of(user: User) -> tuple[StudyReads, ...]:
+    """By title, every study in which `user` has reads. Three queries, however many studies and reads."""
+    counts = {row.pop("study"): row for row in _counts(user)}
+    following = {read.study_id: read for read in _in_turn(user).distinct("study")}
+    studies = Study.objects.filter(pk__in=counts).order_by("title")
+    return tuple(
+        StudyReads(
+            study=study,
+            total=counts[study.pk]["total"],
+            done=counts[study.pk]["done"],
+            ready=counts[study.pk]["ready"],
+            overdue=counts[study.pk]["overdue"],
+            opens_at=counts[study.pk]["opens_at"],
+            next=_numbered(following.get(study.pk), counts[study.pk]["done"], counts[study.pk]["total"]),
+        )
+        for study in studies
+    )
+
+
+def next_of(studies: tuple[StudyReads, ...]) -> NextRead | None:
+    """The read to open next, over all studies: one that is begun, else what is due first."""
+    found = [line.next for line in studies if line.next is not None]
+    return min(
+        found, key=lambda one: (not one.is_begun, one.read.due_at is None, one.read.due_at or now()), default=None
+    )
+
+
+def read_after(read: Read, user: User) -> Read | None:
+    """What to open once `read` is submitted: what belongs to the same sitting, else the next that is of another case."""
+    ready = _in_turn(user).exclude(pk=read.pk)
+    here = ready.filter(study=read.study_id)
+    return (
+        here.filter(after=read.pk, washout_days=0).first()
+        or here.exclude(case=read.case_id).first()
+        or here.first()
+        or ready.first()
+    )
+
+
+def read_beside(read: Read, user: User) -> Read | None:
+    """What will be opened after `read`, as far as that is known while it is being read; None where it decides."""
+    if read.followers.filter(washout_days=0, state__in=Read.OPEN).exists():
+        return None
+    return _in_turn(user).filter(study=read.study_id).exclude(Q(pk=read.pk) | Q(case=read.case_id)).first()
+
+
+def place_of(read: Read, user: User) -> tuple[int, int]:
+    """Which of how many of the reader's reads in the study it is."""
+    reads = mine(user).counting().filter(study=read.study_id)
+    if read.submitted_at is not None:
+        return reads.filter(submitted_at__lte=read.submitted_at).count(), reads.count()
+    return reads.filter(state=State.SUBMITTED).count() + 1, reads.count()
+
+
+def _numbered(read: Read | None, done: int, total: int) -> NextRead | None:
+    return None if read is None else NextRead(read=read, number=done + 1, of=total)
+
+
+def _in_turn(user: User) -> ReadQuerySet:
+    """What `user` may open now, study by study: what is begun, then by their drawn order."""
+    urgent = Result.objects.current().filter(exam=OuterRef("case__exam"), is_urgent=True)
+    turn = SqlCase(
+        When(state=State.OPENED, then=Value(0)),
+        When(Q(study__readers_are_blinded=False) & ~Q(arms=[]) & Q(Exists(urgent)), then=Value(1)),
+        default=Value(2),
+    )
+    return mine(user).due().select_related("study").annotate(turn=turn).order_by("study", "turn", "position")
+
+
+def _counts(user: User) -> list[dict[str, object]]:
+    moment = now()
+    is_open = Q(state__in=Read.OPEN)
+    ready = (
+        is_open & (Q(not_before=None) | Q(not_before__lte=moment)) & (Q(after=None) | Q(after__state=State.SUBMITTED))
+    )
+    grouped = mine(user).counting().order_by().values("study")
+    return list(
+        grouped.annotate(
+            total=Count("pk"),
+            done=Count("pk", filter=Q(state=State.SUBMITTED)),
+            ready=Count("pk", filter=ready & Q(study__stage__in=["pilot", "active"])),
+            overdue=Count("pk", filter=ready & Q(due_at__lt=moment)),
+            opens_at=Min("not_before", filter=is_open & Q(not_before__gt=moment)),
+        )
+    )
