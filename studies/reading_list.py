@@ -24,7 +24,7 @@ State = Read.State
 
 @dataclass(frozen=True, kw_only=True)
 class NextRead:
-    """A read that may be opened now. `number` counts a reader's reads of a study in the order in which they are done."""
+    """A read that may be opened now. `number` counts the reader's reads of a study as they are done."""
 
     read: Read
     number: int
@@ -86,8 +86,12 @@ def next_of(studies: tuple[StudyReads, ...]) -> NextRead | None:
     )
 
 
+def _urgency(one: NextRead) -> tuple[bool, bool, datetime]:
+    return not one.is_begun, one.read.due_at is None, one.read.due_at or now()
+
+
 def read_after(read: Read, user: User) -> Read | None:
-    """What to open once `read` is submitted: what belongs to the same sitting, else the next that is of another case."""
+    """What to open once `read` is submitted: the rest of its sitting, else the next that is of another case."""
     ready = _in_turn(user).exclude(pk=read.pk)
     here = ready.filter(study=read.study_id)
     return (

@@ -6,6 +6,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("reads/<uuid:read>/dicomweb/", include("studies.blinding.urls")),
     path("", views.home, name="home"),
     path("", include("studies.protocol_urls")),
+    path("", include("studies.read_urls")),
     path("studies/<slug:slug>/", views.study, name="study"),
     path("studies/<slug:slug>/", include("studies.case_urls")),
     path("", include("studies.log_urls")),
