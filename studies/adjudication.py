@@ -18,6 +18,8 @@ from django.utils.timezone import now
 from feedback.forms import describe
 from feedback.models import Form
 from portal.access import Role
+from portal.audit import trail
+from portal.audit.actions import Action
 from studies import ordering
 from studies.assignment import due_at, members_who
 from studies.design_schema import Independent
@@ -58,7 +60,11 @@ def assign_in(study: Study) -> int:
     ordering.held_seed(study)
     found = disputes(study, version.content)
     form = _form(version, version.content.disagreement)
-    return sum(_give(study, version, form, dispute) for dispute in found) if form else 0
+    given = sum(_give(study, version, form, dispute) for dispute in found) if form else 0
+    if given:
+        detail: dict[str, object] = {"reads": given, "kind": Kind.ADJUDICATION.value}
+        trail.record(Action.READS_ASSIGNED, of=study.slug, study=study.slug, detail=detail)
+    return given
 
 
 def disputes(study: Study, protocol: Protocol) -> list[Dispute]:

@@ -20,6 +20,8 @@ from django.utils.timezone import now
 
 from feedback.models import Form
 from portal.access import Role
+from portal.audit import trail
+from portal.audit.actions import Action
 from studies import designs, ordering
 from studies.design_schema import Design
 from studies.designs.plan import Deal, Given, PlannedRead, Reader
@@ -153,7 +155,10 @@ def _wave(study: Study) -> int:
         planned += [(case, read) for read in dealt]
         if len(planned) >= READS_PER_WAVE:
             break
-    return make(table, planned)
+    if made := make(table, planned):
+        detail: dict[str, object] = {"reads": made, "cases": len({case.pk for case, _ in planned})}
+        trail.record(Action.READS_ASSIGNED, of=study.slug, study=study.slug, detail=detail)
+    return made
 
 
 def _waiting(table: Table) -> Iterator[tuple[Case, dict[Given, bool]]]:

@@ -21,10 +21,11 @@ from django.views.decorators.http import require_safe
 from dicom_ingest.models import Exam, ExamQuerySet
 from dicom_ingest.store import MalformedUID, checked_uid
 from inference.models import Result
-from portal.access import Viewer
 from portal.audit import trail
 from portal.audit.actions import Action
+from portal.models import User
 from portal.signed_in import SignedInRequest
+from studies import reading_list
 
 CHOICES = 50
 
@@ -56,7 +57,7 @@ class PatientRequest:
 @require_safe
 @login_required
 def image_display(request: SignedInRequest) -> HttpResponse:
-    """Lead to what the link asks for: its result, its exam, or a choice of exams."""
+    """Lead to what the link asks for: the reader's open read of it, its result, its exam, or a choice of exams."""
     try:
         wanted = parse(request.GET)
     except MalformedRequest as fault:
@@ -67,6 +68,8 @@ def image_display(request: SignedInRequest) -> HttpResponse:
         return render(request, "studies/image_display_none.html", status=404)
     if len(exams) > 1:
         return render(request, "studies/image_display_choice.html", {"exams": exams, "limit": CHOICES})
+    if (read := reading_list.read_of_exam(request.user, exams[0])) is not None:
+        return redirect("read", read.pk)
     result = Result.objects.current().filter(exam=exams[0]).order_by("-created_at").first()
     if result is None:
         return redirect("exam", exams[0].study_instance_uid)
@@ -95,9 +98,12 @@ def parse(query: QueryDict) -> StudyRequest | PatientRequest:
             raise MalformedRequest(f"requestType is “{other}”. It has to be STUDY or PATIENT, in capitals.")
 
 
-def find(wanted: StudyRequest | PatientRequest, user: Viewer) -> list[Exam]:
-    """The exams that match and that `user` may see, newest first, at most `CHOICES` of them."""
-    visible = Exam.objects.visible_to(user)
+def find(wanted: StudyRequest | PatientRequest, user: User) -> list[Exam]:
+    """The exams that match and that `user` may see or has to read, newest first, at most `CHOICES` of them.
+
+    Where a study hides its patients from readers, nobody is led from a patient to the read: it would tell who it is.
+    """
+    visible = Exam.objects.visible_to(user) | Exam.objects.filter(pk__in=reading_list.exams_of_reads(user))
     match wanted:
         case StudyRequest():
             return list(_by_study(visible, wanted).order_by("-study_date", "-study_time", "pk")[:CHOICES])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 
+from portal.audit import trail
+from portal.audit.actions import Action
 from studies import designs
 from studies.design_schema import Design
 from studies.designs.draws import lot
@@ -39,4 +41,8 @@ def _draw(study: Study, member: Membership, blocks: int, others: list[ReadingOrd
     seed = secrets.token_hex(_SEED_BYTES)
     taken = Counter(order.block for order in others)
     block = min(range(blocks), key=lambda one: (taken[one], lot(seed, "block", one)))
-    return ReadingOrder.objects.create(study=study, reader_id=member.user_id, seed=seed, block=block)
+    drawn = ReadingOrder.objects.create(study=study, reader_id=member.user_id, seed=seed, block=block)
+    trail.record(
+        Action.ORDER_DRAWN, of=f"order:{drawn.pk}", study=study.slug, detail={"reader": member.user_id, "seed": seed}
+    )
+    return drawn

@@ -18,6 +18,8 @@ from feedback.fields import posted_answers
 from feedback.forms import InvalidAnswers, check_answers
 from feedback.models import Response
 from feedback.responses import NotAccepted
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 from portal.signed_in import SignedInRequest
 from studies import reading_list, reads
@@ -43,8 +45,10 @@ def read(request: SignedInRequest, read_id: UUID) -> HttpResponse:
     response = _page(request, panel)
     if "prefetch" in request.headers.get("Sec-Purpose", "") and panel.wants_images:
         patch_cache_control(response, private=True, max_age=PREFETCH_SECONDS)
-    else:
-        add_never_cache_headers(response)
+        return response
+    add_never_cache_headers(response)
+    exam = panel.read.case.exam.study_instance_uid
+    trail.record(Action.EXAM_VIEWED, of=exam, study=panel.read.study.slug, detail={"page": "read", "read": read_id})
     return response
 
 

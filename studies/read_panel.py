@@ -43,8 +43,8 @@ class ReadPanel:
     """What the reader is shown. `sections` while there is a form to answer; `saved` once it is submitted.
 
     number, of: which of the reader's reads in the study it is. before: the locked answer that this read follows in the
-    same sitting. opinions: what readers said, where this read decides between them. entered: answers that were handed in
-    after the read had been submitted elsewhere.
+    same sitting. opinions: what readers said, where this read decides between them. entered: answers that came after
+    the read had been submitted elsewhere.
     """
 
     read: Read

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Case as SqlCase
-from django.db.models import Count, Exists, Min, OuterRef, Q, Value, When
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Value, When
 from django.utils.timezone import now
 
+from dicom_ingest.models import Exam
 from inference.models import Result
 from portal.models import User
 from studies.models import Read, Study
@@ -20,6 +21,7 @@ from studies.read_models import ReadQuerySet
 from studies.reads import mine
 
 State = Read.State
+_PATIENT_SHOWN = Q(protocol__document__blinding__patient="shown")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +62,11 @@ class StudyReads:
 
 
 def reads_of(user: User) -> tuple[StudyReads, ...]:
-    """By title, every study in which `user` has reads. Three queries, however many studies and reads."""
+    """By title, every study in which `user` has reads. At most three queries, however many studies and reads."""
     counts = {row.pop("study"): row for row in _counts(user)}
-    following = {read.study_id: read for read in _in_turn(user).distinct("study")}
+    if not counts:
+        return ()
+    following = {read.study_id: read for read in _in_turn(user).distinct("study_id")}
     studies = Study.objects.filter(pk__in=counts).order_by("title")
     return tuple(
         StudyReads(
@@ -109,6 +113,16 @@ def read_beside(read: Read, user: User) -> Read | None:
     return _in_turn(user).filter(study=read.study_id).exclude(Q(pk=read.pk) | Q(case=read.case_id)).first()
 
 
+def read_of_exam(user: User, exam: Exam) -> Read | None:
+    """The read of `exam` that `user` may open now, where its study lets readers know whose exam it is."""
+    return _in_turn(user).filter(_PATIENT_SHOWN, case__exam=exam).first()
+
+
+def exams_of_reads(user: User) -> QuerySet[Read, int]:
+    """The primary keys of the exams of which there is such a read."""
+    return mine(user).due().filter(_PATIENT_SHOWN).values_list("case__exam", flat=True)
+
+
 def place_of(read: Read, user: User) -> tuple[int, int]:
     """Which of how many of the reader's reads in the study it is."""
     reads = mine(user).counting().filter(study=read.study_id)
@@ -129,7 +143,7 @@ def _in_turn(user: User) -> ReadQuerySet:
         When(Q(study__readers_are_blinded=False) & ~Q(arms=[]) & Q(Exists(urgent)), then=Value(1)),
         default=Value(2),
     )
-    return mine(user).due().select_related("study").annotate(turn=turn).order_by("study", "turn", "position")
+    return mine(user).due().select_related("study").annotate(turn=turn).order_by("study_id", "turn", "position")
 
 
 def _counts(user: User) -> list[dict[str, object]]:

@@ -18,6 +18,8 @@ from django.utils.timezone import now
 from feedback import responses
 from feedback.models import Response
 from portal.access import Role
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 from portal.tasks import hint
 from studies.assignment import due_at
@@ -78,6 +80,7 @@ def open_read(read_id: UUID, *, by: User) -> Read:
     read.state, read.opened_at = State.OPENED, read.opened_at or moment
     read.claim, read.counted_at = secrets.token_hex(8), moment
     read.save(update_fields=["state", "opened_at", "claim", "counted_at"])
+    _note(Action.READ_OPENED, read)
     return read
 
 
@@ -117,6 +120,7 @@ def submit(read_id: UUID, *, by: User, claim: str, answers: Mapping[str, object]
     read.save(update_fields=["state", "submitted_at", "draft", "claim", "active_seconds", "counted_at"])
     _free_followers(read, protocol, moment)
     transaction.on_commit(lambda: hint("studies.tasks.assign_reads", queue="ingest"))
+    _note(Action.READ_SUBMITTED, read, response)
     return response
 
 
@@ -127,7 +131,7 @@ def amend(read_id: UUID, *, by: User, answers: Mapping[str, object], reason: str
     Raises Read.DoesNotExist, ReadRefused, InvalidAnswers, feedback.responses.NotAccepted.
     """
     _hold_study(read_id, by)
-    read = mine(by).select_for_update(of=("self",)).select_related("study", "form").get(pk=read_id)
+    read = mine(by).select_for_update(of=("self",)).select_related("study", "form", "case__exam").get(pk=read_id)
     latest = latest_response(read)
     if latest is None:
         raise ReadRefused("There is no answer to amend yet: submit the read.")
@@ -143,6 +147,7 @@ def amend(read_id: UUID, *, by: User, answers: Mapping[str, object], reason: str
         reason=reason,
     )
     ReadResponse.objects.create(read=read, response=amendment, protocol=_protocol_of(read.study))
+    _note(Action.READ_AMENDED, read, amendment)
     return amendment
 
 
@@ -217,6 +222,14 @@ def _free_followers(read: Read, protocol: ProtocolVersion, moment: datetime) -> 
 def _protocol_of(study: Study) -> ProtocolVersion:
     """The version in force."""
     return study.protocols.filter(frozen_at__isnull=False)[:1].get()
+
+
+def _note(action: Action, read: Read, response: Response | None = None) -> None:
+    """Put on record what was done with the read, and whose images were looked at for it."""
+    detail: dict[str, object] = {"exam": read.case.exam.study_instance_uid, "case": read.case.number}
+    if response is not None:
+        detail["response"] = str(response.pk)
+    trail.record(action, of=f"read:{read.pk}", study=read.study.slug, detail=detail)
 
 
 def _sitting(read: Read) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.timezone import now
 
 from portal.access import Role
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 from studies import designs
 from studies.assignment import Table, given_before, make, ready_cases, table_of
@@ -61,7 +63,7 @@ def reassign(reads: Iterable[Read], *, to: User, reason: str, by: User) -> int:
     wanted = {(read.case_id, read.condition, read.occasion) for read in chosen}
     cases = Case.objects.filter(pk__in={read.case_id for read in chosen})
     planned = _planned(table, reader, cases)
-    return _give(table, [(case, read) for case, read in planned if _is_needed(case, read, wanted, planned)])
+    return _give(table, reader, [(case, read) for case, read in planned if _is_needed(case, read, wanted, planned)])
 
 
 @transaction.atomic
@@ -73,7 +75,7 @@ def give_earlier_cases(study: Study, *, to: User, by: User) -> int:
     table, reader = _seat(study, to)
     if designs.reads_wanted(table.design, table.deal(0, {})) is not None:
         raise NotReassigned("Here some readers are chosen for each case; a new one takes their share of what comes.")
-    return _give(table, _planned(table, reader, ready_cases(study, table.protocol)))
+    return _give(table, reader, _planned(table, reader, ready_cases(study, table.protocol)))
 
 
 def _seat(study: Study, user: User) -> tuple[Table, Reader]:
@@ -111,7 +113,7 @@ def _is_needed(
     return any(_is_needed(c, r, wanted, planned) for c, r in followers)
 
 
-def _give(table: Table, planned: Sequence[tuple[Case, PlannedRead]]) -> int:
+def _give(table: Table, reader: Reader, planned: Sequence[tuple[Case, PlannedRead]]) -> int:
     """Make what its reader was never given, and restore what was withdrawn."""
     before = given_before([case for case, _ in planned])
     new = [(case, read) for case, read in planned if read.given not in before.get(case.pk, {})]
@@ -122,7 +124,10 @@ def _give(table: Table, planned: Sequence[tuple[Case, PlannedRead]]) -> int:
         restored += _restore(
             case.reads.filter(reader=read.reader, kind=Read.Kind.READ, condition=condition, occasion=occasion)
         )
-    return restored + make(table, new)
+    given = restored + make(table, new)
+    slug = table.study.slug
+    trail.record(Action.READS_GIVEN, of=slug, study=slug, detail={"reads": given, "reader": reader.key})
+    return given
 
 
 def _still_takes_part() -> Exists:
@@ -131,11 +136,27 @@ def _still_takes_part() -> Exists:
 
 
 def _withdraw(reads: QuerySet[Read], why: Read.Withdrawal, reason: str) -> int:
-    return reads.update(state=State.WITHDRAWN, withdrawal=why, withdrawn_reason=reason, withdrawn_at=now(), claim="")
+    """The reason may name somebody, so that the trail has but the kind of it."""
+    slugs = _by_study(reads)
+    taken = reads.update(state=State.WITHDRAWN, withdrawal=why, withdrawn_reason=reason, withdrawn_at=now(), claim="")
+    for slug, count in slugs:
+        trail.record(Action.READS_WITHDRAWN, of=slug, study=slug, detail={"reads": count, "kind": why.value})
+    return taken
 
 
 def _restore(reads: QuerySet[Read]) -> int:
     """Their places in the order, and what was entered in them, are as before."""
+    withdrawn = reads.filter(state=State.WITHDRAWN)
+    slugs = _by_study(withdrawn)
     fresh = {"withdrawal": "", "withdrawn_reason": "", "withdrawn_at": None}
-    opened = reads.filter(state=State.WITHDRAWN).exclude(opened_at=None).update(state=State.OPENED, **fresh)
-    return opened + reads.filter(state=State.WITHDRAWN).update(state=State.ASSIGNED, **fresh)
+    chosen = list(withdrawn.values_list("pk", flat=True))
+    again = Read.objects.filter(pk__in=chosen)
+    again.filter(opened_at=None).update(state=State.ASSIGNED, **fresh)
+    again.exclude(opened_at=None).update(state=State.OPENED, **fresh)
+    for slug, count in slugs:
+        trail.record(Action.READS_RESTORED, of=slug, study=slug, detail={"reads": count})
+    return len(chosen)
+
+
+def _by_study(reads: QuerySet[Read]) -> list[tuple[str, int]]:
+    return list(reads.order_by().values_list("study__slug").annotate(Count("pk")))

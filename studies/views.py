@@ -15,9 +15,9 @@ from portal.access import Capability, holds, roles_with
 from portal.audit import trail
 from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
-from studies import destinations, priors
+from studies import destinations, priors, reading_list
 from studies.exam_progress import exams_of_the_patient, progress_of
-from studies.models import Membership, Study
+from studies.models import Case, Membership, Study
 from studies.study_frame import frame_of
 from studies.worklist import StudyLine, case_lines, cases_for, study_line, worklist
 from viewer_static.links import viewer_url
@@ -41,15 +41,15 @@ def study(request: SignedInRequest, slug: str) -> HttpResponse:
     line = study_line(request.user, frame.study)
     if line is None:
         raise Http404
-    page = Paginator(cases_for(request.user, [line.study]).order_by("number"), CASES_PER_PAGE).get_page(
-        request.GET.get("page")
-    )
+    shown = cases_for(request.user, [line.study]) if line.shows_cases else Case.objects.none()
+    page = Paginator(shown.order_by("number"), CASES_PER_PAGE).get_page(request.GET.get("page"))
     trail.record(Action.EXAMS_LISTED, of="study", study=slug, detail={"count": len(page.object_list)})
     context = {
         "frame": frame,
         "line": line,
         "page": page,
         "cases": case_lines(list(page)),
+        "reading": [reads for reads in reading_list.reads_of(request.user) if reads.study == line.study],
         "sees_all_feedback": _has(request, line, Capability.VIEW_ALL_FEEDBACK),
         "members": _members(line.study) if _has(request, line, Capability.VIEW_ALL_FEEDBACK) else [],
         "priors": priors.line_of(line.study) if line.sees_flow else None,

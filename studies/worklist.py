@@ -21,9 +21,10 @@ from inference.models import Job, Result
 from inference.triage import Cause, causes
 from portal.access import Capability, Role, roles_with
 from portal.models import User
-from studies import flow
+from studies import flow, reading_list
 from studies.flow import FlowLine
-from studies.models import Case, Membership, Study
+from studies.models import Case, Membership, ProtocolVersion, Study
+from studies.reading_list import NextRead, StudyReads
 
 CASES_PER_STUDY = 10
 RECENT = 8
@@ -32,6 +33,8 @@ State = Job.State
 WITHOUT_RESULT = [State.FAILED, State.SKIPPED, State.CANCELLED]
 READERS = roles_with(Capability.GIVE_FEEDBACK)
 OVERSEERS = roles_with(Capability.VIEW_FLOW)
+READING = roles_with(Capability.READ_CASES)
+WITHOUT_READS = ("standalone", "shadow")
 
 
 class Standing(StrEnum):
@@ -83,34 +86,47 @@ class StudyLine:
     sees_flow: bool
     cases: tuple[CaseLine, ...] = ()
 
+    @property
+    def shows_cases(self) -> bool:
+        """Whether the person may see its cases beyond their own reads."""
+        return self.sees_flow or self.reading is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Worklist:
     """Everything on the page `My work`."""
 
     studies: tuple[StudyLine, ...]
+    reading: tuple[StudyReads, ...]
+    next_read: NextRead | None
     next_case: CaseLine | None
     troubles: tuple[Job, ...]
     undecided: tuple[RuleVerdict, ...]
     undispatched: tuple[Route, ...]
     recent_results: tuple[Result, ...]
     oversees: bool
+    waits_for_reads: bool
+    """Whether some study gives the person reads, be there any yet or not."""
 
     @property
     def reads(self) -> tuple[StudyLine, ...]:
-        """The studies in which the person judges cases."""
+        """The studies in which the person judges cases on their results' pages."""
         return tuple(line for line in self.studies if line.reading is not None)
 
 
 def worklist(user: User) -> Worklist:
     """What `user` has to do and to watch, over all their studies."""
     studies = _study_lines(user)
+    reading = reading_list.reads_of(user)
     oversees = any(line.sees_flow for line in studies)
     visible = Exam.objects.visible_to(user)
     return Worklist(
         studies=studies,
+        reading=reading,
+        next_read=reading_list.next_of(reading),
         next_case=_next(studies),
         oversees=oversees,
+        waits_for_reads=any(READING & set(line.roles) and line.reading is None for line in studies),
         troubles=tuple(_troubles(visible)) if oversees else (),
         undecided=tuple(_undecided(visible)) if oversees else (),
         undispatched=tuple(_undispatched(visible)) if oversees else (),
@@ -193,21 +209,31 @@ def _study_lines(user: User, *, only: Study | None = None) -> tuple[StudyLine, .
     roles = _roles_by_study(user)
     mine = Study.objects.all() if user.is_superuser else Study.objects.filter(pk__in=roles)
     studies = list((mine.filter(pk=only.pk) if only else mine).select_related("ae_title", "form"))
-    flows = flow.lines(studies)
-    readings = _readings(user, studies)
-    reads = [study for study in studies if READERS & roles[study.pk]]
+    overseen = [study for study in studies if user.is_superuser or roles[study.pk] & OVERSEERS]
+    flows = flow.lines(overseen)
+    judged = _judged(studies)
+    reads = [study for study in studies if READERS & roles[study.pk] and study in judged]
+    readings = _readings(user, reads)
     cases = _first_cases(user, reads) if only is None else {}
     return tuple(
         StudyLine(
             study=study,
             roles=tuple(role for role in Role if role in roles[study.pk]),
-            flow=flows[study.pk],
-            reading=readings[study.pk] if study in reads else None,
-            sees_flow=user.is_superuser or bool(roles[study.pk] & OVERSEERS),
+            flow=flows.get(study.pk, FlowLine()),
+            reading=readings.get(study.pk),
+            sees_flow=study in overseen,
             cases=cases.get(study.pk, ()),
         )
         for study in studies
     )
+
+
+def _judged(studies: Sequence[Study]) -> list[Study]:
+    """Those whose readers see everything and have no reads: they judge results on the results' own pages."""
+    versions = ProtocolVersion.objects.filter(study__in=studies).distinct("study_id")
+    in_force = versions.order_by("study_id", F("frozen_at").desc(nulls_last=True), "-number")
+    kinds = dict(in_force.values_list("study", "document__design__kind"))
+    return [study for study in studies if not study.readers_are_blinded and kinds.get(study.pk) in WITHOUT_READS]
 
 
 def _roles_by_study(user: User) -> defaultdict[int, set[Role]]:

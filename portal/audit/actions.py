@@ -68,6 +68,15 @@ class Action(StrEnum):
     AMENDMENT_DISCARDED = "amendment of the protocol discarded"
     PROTOCOL_EXPORTED = "protocol exported"
     STUDY_STAGE_CHANGED = "study taken to another stage"
+    # reads
+    ORDER_DRAWN = "reading order drawn"
+    READS_ASSIGNED = "reads assigned"
+    READS_GIVEN = "reads given to a reader"
+    READS_WITHDRAWN = "reads withdrawn"
+    READS_RESTORED = "reads given back"
+    READ_OPENED = "read opened"
+    READ_SUBMITTED = "read submitted"
+    READ_AMENDED = "answer to a read amended"
     # how the portal is set up
     RULE_WRITTEN = "rule written"
     RULE_ACTIVATED = "rule activated"
