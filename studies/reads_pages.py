@@ -11,6 +11,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.defaultfilters import pluralize
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.access import Capability, Role
@@ -71,7 +72,7 @@ def assign_now(request: SignedInRequest, slug: str) -> HttpResponse:
     """Deal out what waits, without waiting for the next tick."""
     frame = frame_of(request.user, slug, Capability.MANAGE_CASES)
     made = assignment.assign_in(frame.study) + adjudication.assign_in(frame.study)
-    messages.success(request, f"{made} reads assigned." if made else "Nothing waits to be assigned.")
+    messages.success(request, f"{_reads(made)} assigned." if made else "Nothing waits to be assigned.")
     return redirect("study-reads", slug)
 
 
@@ -80,10 +81,10 @@ def assign_now(request: SignedInRequest, slug: str) -> HttpResponse:
 def give_earlier(request: SignedInRequest, slug: str) -> HttpResponse:
     """Give a reader the cases that were dealt out before they came."""
     frame = frame_of(request.user, slug, Capability.MANAGE_CASES)
-    reader = _reader(request, frame.study)
     with _telling(request):
+        reader = _reader(request, frame.study)
         given = reassignment.give_earlier_cases(frame.study, to=reader, by=request.user)
-        messages.success(request, f"{given} reads given to {reader}.")
+        messages.success(request, f"{_reads(given)} given to {reader}.")
     return redirect("study-reads", slug)
 
 
@@ -100,11 +101,15 @@ def change(request: SignedInRequest, slug: str, reader: int) -> HttpResponse:
         if request.POST.get("to"):
             other = _reader(request, frame.study)
             given = reassignment.reassign(chosen, to=other, reason=reason, by=request.user)
-            messages.success(request, f"{given} reads given to {other}.")
+            messages.success(request, f"{_reads(given)} given to {other}.")
         else:
             taken = reassignment.withdraw(chosen, reason=reason, by=request.user)
-            messages.success(request, f"{taken} reads withdrawn.")
+            messages.success(request, f"{_reads(taken)} withdrawn.")
     return redirect("study-reads-reader", slug, reader)
+
+
+def _reads(count: int) -> str:
+    return f"{count} read{pluralize(count)}"
 
 
 @contextmanager
@@ -123,9 +128,12 @@ def _chosen(request: SignedInRequest, study: Study, reader: int) -> list[Read]:
 
 
 def _reader(request: SignedInRequest, study: Study) -> User:
-    """The reader named in `to`."""
-    name = request.POST.get("to", "")
-    return get_object_or_404(User, username=name, pk__in=members_who(Role.READER, study).values("user"))
+    """The reader named in `to`. Raises NotReassigned."""
+    readers = members_who(Role.READER, study).values("user")
+    reader = User.objects.filter(username=request.POST.get("to", ""), pk__in=readers).first()
+    if reader is None:
+        raise NotReassigned("Nothing was changed: choose one of the study's readers.")
+    return reader
 
 
 def _others(study: Study, reader: int) -> QuerySet[User]:

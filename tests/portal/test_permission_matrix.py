@@ -23,7 +23,7 @@ from feedback.responses import submit
 from inference.models import Job, PipelineVersion, RegisteredModel, Result
 from portal.access import Role
 from studies import case_tables, group_grants, invitations
-from studies.models import Membership, OutsideTable, Study
+from studies.models import Case, Membership, OutsideTable, Read, Study
 from tests.conftest import Cast
 from tests.dicom_ingest.scans import complete, mr_slice, receive
 from tests.feedback.conftest import ANSWERS
@@ -77,6 +77,17 @@ TABLE: dict[str, Row] = {
     "study-log-export":           Row(allowed=COORDINATORS | {"governance"}),
     "exam":                       Row(allowed=MEMBERS),
     "exam-progress":              Row(allowed=MEMBERS),
+    # reads; to everybody but its reader a read is not there
+    "read-next":                  Row(allowed=SIGNED_IN),
+    "read":                       Row(allowed=frozenset({"reader"})),
+    "read-open":                  Row(allowed=frozenset({"reader"}), method="post"),
+    "read-draft":                 Row(allowed=frozenset({"reader"}), method="post"),
+    "read-submit":                Row(allowed=frozenset({"reader"}), method="post"),
+    "study-reads":                Row(allowed=frozenset({"governance"}) | COORDINATORS),
+    "study-reads-reader":         Row(allowed=frozenset({"governance"}) | COORDINATORS),
+    "study-reads-assign":         Row(allowed=COORDINATORS, method="post"),
+    "study-reads-earlier":        Row(allowed=COORDINATORS, method="post"),
+    "study-reads-change":         Row(allowed=COORDINATORS, method="post"),
     "image-display":              Row(allowed=MEMBERS, query="?requestType=STUDY&studyUID=<exam>"),
     # members; who is invited need not be a member, nor signed in
     "study-members":              Row(allowed=COORDINATORS),
@@ -247,6 +258,8 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
             "frames": 1,
             "bulkdata": "00280010",
             "result_id": exam_with_everything.pk,
+            "read_id": _read(exam, cast).pk,
+            "reader": cast.reader.pk,
             "job_id": job.pk,
             "model_id": model.pk,
             "key": key,
@@ -284,6 +297,21 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
 def _truth_table(cast: Cast) -> OutsideTable:
     study = Study.objects.get(slug="brain")
     return case_tables.upload(study, arm="", name="truth.csv", content=b"Case,class\n1,x\n", by=cast.coordinator)
+
+
+def _read(exam: Exam, cast: Cast) -> Read:
+    """A read of the exam, which waits for `reader`."""
+    case = Case.objects.get(exam=exam)
+    return Read.objects.create(
+        study=case.study,
+        case=case,
+        reader=cast.reader,
+        arms=[],
+        condition="alone",
+        form=quality_form(),
+        protocol=case.protocol,
+        position=1,
+    )
 
 
 def _of_transfers(exam: Exam) -> dict[str, dict[str, object]]:

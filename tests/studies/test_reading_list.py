@@ -99,14 +99,14 @@ def test_what_is_overdue_is_counted_and_comes_first_among_studies() -> None:
 def test_urgent_findings_bring_reads_forward_only_where_nothing_is_hidden() -> None:
     aided = {"kind": "independent", "arms": ["ai"]}
     for slug, readers, expected in (("open", "open", True), ("blind", "blinded", False)):
-        one, reader = _with_urgent_last(aided, slug, readers)
+        _, reader = _with_urgent_last(aided, slug, readers)
         found = next_of(reads_of(reader))
         assert found is not None
         assert (found.read.position == 4) is expected, slug
 
 
 def test_urgent_findings_do_not_bring_an_unaided_read_forward() -> None:
-    one, reader = _with_urgent_last(INDEPENDENT, "open", "open")
+    _, reader = _with_urgent_last(INDEPENDENT, "open", "open")
     found = next_of(reads_of(reader))
     assert found is not None and found.read.position == 1
 
