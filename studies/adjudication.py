@@ -20,7 +20,7 @@ from feedback.models import Form
 from portal.access import Role
 from portal.audit import trail
 from portal.audit.actions import Action
-from studies import ordering
+from studies import ordering, protocol
 from studies.assignment import due_at, members_who
 from studies.design_schema import Independent
 from studies.designs.draws import lot
@@ -54,7 +54,7 @@ def assign() -> int:
 @transaction.atomic
 def assign_in(study: Study) -> int:
     """The same for one study. Without an adjudicator the disputes wait."""
-    version = study.protocols.filter(frozen_at__isnull=False).first()
+    version = protocol.in_force(study)
     if version is None or version.content.disagreement is None:
         return 0
     ordering.held_seed(study)
@@ -67,12 +67,12 @@ def assign_in(study: Study) -> int:
     return given
 
 
-def disputes(study: Study, protocol: Protocol) -> list[Dispute]:
+def disputes(study: Study, content: Protocol) -> list[Dispute]:
     """Those that nobody decides yet, by case."""
-    rule = protocol.disagreement
+    rule = content.disagreement
     if rule is None:
         return []
-    groups = _differing(study, rule, enough=_readers_wanted(protocol))
+    groups = _differing(study, rule, enough=_readers_wanted(content))
     said = _said(study, rule, groups)
     return [
         Dispute(case=case, condition=condition)
@@ -140,9 +140,9 @@ def _said(study: Study, rule: Disagreement, groups: Iterable[tuple[int, str]]) -
     return said
 
 
-def _readers_wanted(protocol: Protocol) -> int:
+def _readers_wanted(content: Protocol) -> int:
     """Fewer answers than that are not all of a case's yet."""
-    design = protocol.design
+    design = content.design
     return max(2, design.readers_per_case) if isinstance(design, Independent) else 2
 
 

@@ -22,7 +22,7 @@ from feedback.models import Form
 from portal.access import Role
 from portal.audit import trail
 from portal.audit.actions import Action
-from studies import designs, ordering
+from studies import designs, ordering, protocol
 from studies.design_schema import Design
 from studies.designs.plan import Deal, Given, PlannedRead, Reader
 from studies.models import READING, ArmFinding, Case, Membership, ProtocolVersion, Read, Study
@@ -81,10 +81,10 @@ def members_who(role: Role, study: Study) -> QuerySet[Membership]:
     return Membership.objects.in_force().filter(study=study, role=role, user__is_active=True)
 
 
-def ready_cases(study: Study, protocol: Protocol) -> QuerySet[Case]:
+def ready_cases(study: Study, content: Protocol) -> QuerySet[Case]:
     """Enrolled cases of the stage that the study is in, for which every arm that readers are shown has a finding."""
     ready = study.cases.filter(state=Case.State.ENROLLED, is_pilot=study.stage == Study.Stage.PILOT)
-    for arm in sorted(designs.arms_shown(protocol.design, {arm.key: arm for arm in protocol.arms})):
+    for arm in sorted(designs.arms_shown(content.design, {arm.key: arm for arm in content.arms})):
         ready = ready.filter(Exists(ArmFinding.objects.filter(case=OuterRef("pk"), arm=arm, replaced_at=None)))
     return ready
 
@@ -92,7 +92,7 @@ def ready_cases(study: Study, protocol: Protocol) -> QuerySet[Case]:
 def table_of(study: Study) -> Table | None:
     """The study as it stands; None when nobody reads in it, now or at all. Until the transaction ends, nobody else
     deals in it."""
-    version = study.protocols.filter(frozen_at__isnull=False).first()
+    version = protocol.in_force(study)
     if version is None or not version.content.is_read:
         return None
     seed = ordering.held_seed(study)
@@ -137,9 +137,9 @@ def make(table: Table, planned: Sequence[tuple[Case, PlannedRead]]) -> int:
     return len(made)
 
 
-def due_at(protocol: Protocol, *, from_when: datetime) -> datetime | None:
+def due_at(content: Protocol, *, from_when: datetime) -> datetime | None:
     """By when a read is expected that may be opened from then on; None where the design sets no date."""
-    days = designs.due_days(protocol.design)
+    days = designs.due_days(content.design)
     return from_when + timedelta(days=days) if days else None
 
 

@@ -7,6 +7,13 @@ from studies.protocol_words import Field, Kind, Kinds, choice
 _EVERY_READER = "Every reader"
 _FORM = Field(name="form", label="Form", kind="choice", among="forms", help="What a reader answers.")
 _ROLE = Field(name="reader_role", label="Who reads", kind="choice", among="roles", empty=_EVERY_READER)
+_DUE = Field(
+    name="due_days",
+    label="Due within",
+    kind="number",
+    unit="days",
+    help="How long a reader has once a read may be opened. 0: no date.",
+)
 _ARMS = Field(name="arms", label="Arms", kind="several", among="arms")
 _WASHOUT = Field(
     name="washout_days",
@@ -39,6 +46,7 @@ DESIGNS = Kinds(
             fields=(
                 _FORM,
                 _ROLE,
+                _DUE,
                 _ARMS,
                 Field(
                     name="readers_per_case",
@@ -55,6 +63,7 @@ DESIGNS = Kinds(
             fields=(
                 _FORM,
                 _ROLE,
+                _DUE,
                 Field(name="aid", label="The aid", kind="choice", among="arms", help="Whose findings are revealed."),
                 Field(
                     name="order",
@@ -83,6 +92,7 @@ DESIGNS = Kinds(
             fields=(
                 _FORM,
                 _ROLE,
+                _DUE,
                 _ARMS,
                 Field(
                     name="layout",
@@ -105,13 +115,13 @@ DESIGNS = Kinds(
             value="preference",
             label="Side-by-side preference",
             sentence="The findings of arms stand side by side, on sides drawn for each read; the better one is named.",
-            fields=(_FORM, _ROLE, _ARMS),
+            fields=(_FORM, _ROLE, _DUE, _ARMS),
         ),
         Kind(
             value="blind-scoring",
             label="Blind scoring of segmentations",
             sentence="Segmentations of several makers are scored one at a time, in an order drawn anew for each case.",
-            fields=(_FORM, _ROLE, _ARMS),
+            fields=(_FORM, _ROLE, _DUE, _ARMS),
         ),
         Kind(
             value="repeat",
@@ -120,6 +130,7 @@ DESIGNS = Kinds(
             fields=(
                 _FORM,
                 _ROLE,
+                _DUE,
                 _ARMS,
                 Field(name="share_percent", label="Read again", kind="number", unit="% of cases"),
                 _WASHOUT,

@@ -22,8 +22,10 @@ from portal.audit import trail
 from portal.audit.actions import Action
 from portal.models import User
 from portal.tasks import hint
+from studies import protocol, truth
 from studies.assignment import due_at
 from studies.models import Membership, ProtocolVersion, Read, ReadResponse, Study
+from studies.protocol_schema import Protocol
 from studies.read_models import ReadQuerySet
 
 State = Read.State
@@ -114,11 +116,12 @@ def submit(read_id: UUID, *, by: User, claim: str, answers: Mapping[str, object]
         seconds=(moment - read.opened_at).total_seconds() if read.opened_at else None,
         active_seconds=read.active_seconds,
     )
-    protocol = _protocol_of(read.study)
-    ReadResponse.objects.create(read=read, response=response, protocol=protocol)
+    version = protocol.current(read.study)
+    ReadResponse.objects.create(read=read, response=response, protocol=version)
     read.state, read.submitted_at, read.draft, read.claim = State.SUBMITTED, moment, {}, ""
     read.save(update_fields=["state", "submitted_at", "draft", "claim", "active_seconds", "counted_at"])
-    _free_followers(read, protocol, moment)
+    _free_followers(read, version, moment)
+    _keep_decision(read, response, version.content)
     transaction.on_commit(lambda: hint("studies.tasks.assign_reads", queue="ingest"))
     _note(Action.READ_SUBMITTED, read, response)
     return response
@@ -146,7 +149,9 @@ def amend(read_id: UUID, *, by: User, answers: Mapping[str, object], reason: str
         amends=latest,
         reason=reason,
     )
-    ReadResponse.objects.create(read=read, response=amendment, protocol=_protocol_of(read.study))
+    version = protocol.current(read.study)
+    ReadResponse.objects.create(read=read, response=amendment, protocol=version)
+    _keep_decision(read, amendment, version.content)
     _note(Action.READ_AMENDED, read, amendment)
     return amendment
 
@@ -212,16 +217,20 @@ def _count(read: Read, active: float) -> None:
     read.counted_at = moment
 
 
-def _free_followers(read: Read, protocol: ProtocolVersion, moment: datetime) -> None:
+def _free_followers(read: Read, version: ProtocolVersion, moment: datetime) -> None:
     for follower in read.followers.filter(state__in=Read.OPEN):
         follower.not_before = moment + timedelta(days=follower.washout_days) if follower.washout_days else None
-        follower.due_at = due_at(protocol.content, from_when=follower.not_before or moment)
+        follower.due_at = due_at(version.content, from_when=follower.not_before or moment)
         follower.save(update_fields=["not_before", "due_at"])
 
 
-def _protocol_of(study: Study) -> ProtocolVersion:
-    """The version in force."""
-    return study.protocols.filter(frozen_at__isnull=False)[:1].get()
+def _keep_decision(read: Read, response: Response, content: Protocol) -> None:
+    """What an adjudicator decides is the case's truth, where the protocol says that it comes from there."""
+    if read.kind != Read.Kind.ADJUDICATION or content.reference.source != "adjudication":
+        return
+    wanted = content.reference.answers or tuple(response.answers)
+    values = {key: response.answers[key] for key in wanted if key in response.answers}
+    truth.record_decision(read.case, values, by=response.author)
 
 
 def _note(action: Action, read: Read, response: Response | None = None) -> None:

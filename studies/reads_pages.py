@@ -17,10 +17,10 @@ from django.views.decorators.http import require_POST, require_safe
 from portal.access import Capability, Role
 from portal.models import User
 from portal.signed_in import SignedInRequest
-from studies import adjudication, assignment, reading_progress, reassignment
+from studies import adjudication, assignment, protocol, reading_progress, reassignment
 from studies.assignment import members_who
 from studies.membership import BLINDABLE
-from studies.models import ProtocolVersion, Read, Study
+from studies.models import Read, Study
 from studies.reassignment import NotReassigned
 from studies.study_frame import StudyFrame, frame_of
 
@@ -32,7 +32,7 @@ READS_PER_PAGE = 100
 def study_reads(request: SignedInRequest, slug: str) -> HttpResponse:
     """Readers and how far they are."""
     frame = frame_of(request.user, slug, Capability.VIEW_AUDIT)
-    version = _protocol(frame.study)
+    version = protocol.current(frame.study)
     context = {
         "frame": frame,
         "version": version,
@@ -57,6 +57,7 @@ def reader_reads(request: SignedInRequest, slug: str, reader: int) -> HttpRespon
         raise Http404
     context = {
         "frame": frame,
+        "tab_here": "study-reads",
         "reader": get_object_or_404(User, pk=reader),
         "order": order,
         "page": Paginator(reads, READS_PER_PAGE).get_page(request.GET.get("page")),
@@ -144,8 +145,3 @@ def _others(study: Study, reader: int) -> QuerySet[User]:
 def _sees_orders(frame: StudyFrame) -> bool:
     """Who reads blind in the study must not learn what was drawn, not even when they run it as well."""
     return not (frame.study.readers_are_blinded and BLINDABLE & set(frame.roles))
-
-
-def _protocol(study: Study) -> ProtocolVersion:
-    """The version in force, or in a draft study the draft."""
-    return study.protocols.filter(frozen_at__isnull=False).first() or study.protocols.get()

@@ -13,6 +13,7 @@ from feedback.forms import quality_form
 from inference.models import Job, PipelineVersion, Result
 from portal.access import Role
 from portal.models import User
+from studies import protocol_forms
 from studies.models import ArmFinding, Case, Membership, Read, Study
 from tests.protocols import case_of, open_study
 
@@ -74,7 +75,7 @@ def bench(
         "pipelines": [{"name": "brain-extraction"}],
         "arms": ARMS,
         "design": {"form": form.slug} | design,
-        "forms": [{"name": form.slug}],
+        "forms": [protocol_forms.shipped()[form.slug]],
         "blinding": {"readers": "blinded", "patient": "hidden"},
     }
     study = open_study(slug, ae_title=ae_title, form=form, stage=stage, **(about | document))

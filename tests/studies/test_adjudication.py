@@ -103,3 +103,21 @@ def test_the_adjudicator_sees_what_was_said_and_not_by_whom(panel: tuple[Bench, 
     said = {dict(opinion.answers)["Overall quality"] for opinion in shown}
     assert said == {"1 Unusable", "5 Excellent"}
     assert not {"ada", "bob"} & set(str(shown).replace("'", " ").split())
+
+
+def test_the_decision_becomes_the_truth_where_the_protocol_says_so() -> None:
+    one = bench(
+        INDEPENDENT,
+        disagreement={"question": "quality", "form": quality_form().slug},
+        reference={"source": "adjudication", "answers": ["quality"]},
+    )
+    ada, bob, judge = one.reader("ada"), one.reader("bob"), one.reader("judge", Role.ADJUDICATOR)
+    case = one.case()
+    assignment.assign()
+    say(ada, 1)
+    say(bob, 5)
+    adjudication.assign()
+    read = Read.objects.get(kind=Kind.ADJUDICATION)
+    claim = open_read(read.pk, by=judge).claim
+    submit(read.pk, by=judge, claim=claim, answers=ANSWERS | {"quality": 3}, active=0.0)
+    assert [kept.values for kept in case.truths.all()] == [{"quality": 3}]
