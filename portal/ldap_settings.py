@@ -132,16 +132,18 @@ def _of_the_searches(ldap: LDAPSettings) -> list[str]:
         found.append("OVERREAD_LDAP_ADMIN_GROUP is set without OVERREAD_LDAP_GROUP_BASE: groups would not be found.")
     if "%(dn)s" not in ldap.group_filter and "%(user)s" not in ldap.group_filter:
         found.append("OVERREAD_LDAP_GROUP_FILTER names neither %(dn)s nor %(user)s: (member=%(dn)s), for example.")
-    return [*found, *_unbalanced(ldap)]
-
-
-def _unbalanced(ldap: LDAPSettings) -> list[str]:
     filters = {"user_filter": ldap.user_filter, "group_filter": ldap.group_filter}
-    return [
-        f"{_variable(name)} is {text!r}: a filter stands in parentheses, as many closed as opened."
-        for name, text in filters.items()
-        if not text.startswith("(") or text.count("(") != text.count(")")
-    ]
+    return [*found, *(problem for name, text in filters.items() for problem in _of_a_filter(_variable(name), text))]
+
+
+def _of_a_filter(variable: str, text: str) -> list[str]:
+    if not text.startswith("(") or text.count("(") != text.count(")"):
+        return [f"{variable} is {text!r}: a filter stands in parentheses, as many closed as opened."]
+    try:
+        text % {"user": "", "dn": ""}
+    except (KeyError, TypeError, ValueError):
+        return [f"{variable} is {text!r}: only %(user)s and %(dn)s are filled in; write any other % as %%."]
+    return []
 
 
 def _variable(name: str) -> str:

@@ -44,6 +44,8 @@ def test_the_least_that_works_has_no_problem() -> None:
         ({"user_base": ""}, "OVERREAD_LDAP_USER_BASE is not set"),
         ({"user_filter": "(uid=ada)"}, "lacks %(user)s"),
         ({"user_filter": "(uid=%(user)s"}, "as many closed as opened"),
+        ({"user_filter": "(&(uid=%(user)s)(share=5%))"}, "write any other % as %%"),
+        ({"user_filter": "(&(uid=%(user)s)(cn=%(name)s))"}, "only %(user)s and %(dn)s"),
         ({"group_filter": "(member=ada)"}, "names neither"),
         ({"admin_group": "cn=admins"}, "without OVERREAD_LDAP_GROUP_BASE"),
     ],
