@@ -48,7 +48,7 @@ class ChangePassword(LoginRequiredMixin, SuccessMessageMixin[PasswordChangeForm]
     success_url = reverse_lazy("home")
     success_message = "Your password is changed. Other browsers in which you were signed in are signed out."
 
-    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:  # type: ignore[override]
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         with transaction.atomic():
             response = super().form_valid(form)
             trail.record(Action.PASSWORD_CHANGED, of=f"user:{form.user.pk}")

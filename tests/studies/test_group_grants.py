@@ -79,13 +79,13 @@ def test_what_the_directory_does_is_on_record_as_the_systems_doing(
     sign_in()
     directory.remove(ada)
     directory_check.check()
-    rows = [(row.actor, row.action) for row in Entry.objects.filter(actor="system").order_by("number")]
-    assert rows == [
-        ("system", "role granted to a group"),
-        ("system", "role granted"),
-        ("system", "account made"),
-        ("system", "account closed by the directory"),
-        ("system", "role withdrawn"),
+    rows = list(Entry.objects.filter(actor="system").order_by("number").values_list("action", flat=True))
+    assert rows[rows.index("role granted to a group") :] == [
+        "role granted to a group",
+        "role granted",
+        "account made",
+        "account closed by the directory",
+        "role withdrawn",
     ]
 
 

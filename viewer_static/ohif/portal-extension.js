@@ -25,7 +25,7 @@ function tellOfWork() {
   });
 }
 
-if (window.parent === window) {
+if (globalThis.parent === globalThis) {
   for (const sign of ['keydown', 'pointerdown', 'wheel']) {
     window.addEventListener(sign, tellOfWork, { capture: true, passive: true });
   }
