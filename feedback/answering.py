@@ -28,6 +28,7 @@ class Check:
 
     subject: Subject | None
     messages: dict[str, str] = field(default_factory=dict)
+    unclear: set[str] = field(default_factory=set)
 
     def answers(
         self,
@@ -43,6 +44,7 @@ class Check:
         checked: dict[str, Answer] = {}
         for key, question in asked.items():
             if self._hangs_on_a_fault(question, path):
+                self.unclear.add(path + key)
                 continue
             answer = self._answer(question, given.get(key), path=path, around={**around, **checked})
             if answer is not None:
@@ -140,7 +142,8 @@ class Check:
         """Whether it is not clear if `question` is asked, for the answer that decides does not fit."""
         if question.when is None:
             return False
-        return question.when.question in self.messages or path + question.when.question in self.messages
+        looks_at = {question.when.question, path + question.when.question}
+        return not looks_at.isdisjoint(self.messages) or not looks_at.isdisjoint(self.unclear)
 
     def _refuse_unasked(self, question: Asked, answer: object) -> None:
         if answer not in EMPTY and question.when is not None:

@@ -79,7 +79,7 @@ def builder(request: SignedInRequest, /, draft: FormDraft) -> HttpResponse:
         except NoSuchPlace:
             return _changed(request, draft, "That question is gone. Here is the form as it is now.")
         return render(request, "feedback/builder/_editor.html", {"editor": editor, "draft": draft})
-    context = {"page": page_of(draft), "draft": draft, "versions": _versions(draft)}
+    context = {"page": page_of(draft, opened=opened), "draft": draft, "versions": _versions(draft)}
     return render(request, "feedback/builder/builder.html", context)
 
 

@@ -21,7 +21,7 @@ from feedback.subject import key_of
 Document = dict[str, Any]
 Part = dict[str, Any]
 PLACE = re.compile(r"s(\d{1,3})(?:\.q(\d{1,3}))?(?:\.q(\d{1,3}))?")
-AUTOMATIC = re.compile(r"question-\d+")
+AUTOMATIC = re.compile(r"question-\d+(-\d+)?")
 KINDS: Mapping[str, str] = {
     "single-choice": "One of several",
     "multiple-choice": "Any of several",
@@ -108,10 +108,17 @@ def duplicate(document: Document, place: str) -> str:
     siblings, index = _siblings(document, place)
     copy = deepcopy(siblings[index])
     siblings.insert(index + 1, copy)
-    for question in _each([copy] if "type" in copy else copy["questions"]):
-        question["key"] = free_key(document, question["key"])
+    copied = list(_each([copy] if "type" in copy else copy["questions"]))
+    renamed: dict[str, str] = {}
+    for question in copied:
+        new = free_key(document, question["key"])
+        renamed[question["key"]] = new
+        question["key"] = new
         for choice in question.get("choices", []):
             choice.pop("shortcut", None)
+    for question in copied:
+        if "when" in question:
+            question["when"]["question"] = renamed.get(question["when"]["question"], question["when"]["question"])
     if "type" not in copy:
         copy.pop("key", None)
     around, _, own = place.rpartition(".")
@@ -230,7 +237,8 @@ def _told(error: ErrorDetails, document: Document) -> Iterator[tuple[str, str]]:
             yield _place_of(fault.key, document), fault.sentence
         return
     place, field = _place_and_field(error["loc"])
-    message = error["msg"].removeprefix("Value error, ")
+    is_empty = error["type"] in {"string_too_short", "too_short"}
+    message = "is empty; write something" if is_empty else error["msg"].removeprefix("Value error, ")
     sentence = f"{field}: {message[:1].lower()}{message[1:]}" if field else f"{message[:1].upper()}{message[1:]}"
     yield place, sentence.rstrip(".") + "."
 

@@ -17,6 +17,8 @@ from feedback.forms import MalformedForm
 from feedback.models import Form, FormDraft
 from feedback.subject import key_of
 from portal.access import Capability, roles_with
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 
 STEPS_KEPT = 30
@@ -47,10 +49,7 @@ def begin(title: str, *, by: User, copy_of: FormDefinition | None = None, study:
             continue
         definition = {**document, "name": slug, "title": title}
         try:
-            with transaction.atomic():
-                return FormDraft.objects.create(
-                    slug=slug, study=study, name=title, definition=definition, created_by=by, updated_by=by
-                )
+            return _begun(slug, title, definition, by=by, study=study)
         except IntegrityError:
             continue  # somebody else took it at this moment
     raise ChangedElsewhere("There are a thousand drafts of that title. Choose another title.")
@@ -103,9 +102,21 @@ def finished(draft: FormDraft) -> FormDefinition:
         raise MalformedForm(str(fault)) from fault
 
 
+@transaction.atomic
 def publish(draft: FormDraft) -> Form:
     """The draft as the newest version of the form of its slug. Raises MalformedForm."""
-    return forms.register(draft.slug, finished(draft))
+    form = forms.register(draft.slug, finished(draft))
+    trail.record(Action.FORM_PUBLISHED, of=draft.slug, study=draft.study, detail={"version": form.version})
+    return form
+
+
+@transaction.atomic
+def _begun(slug: str, title: str, definition: Document, *, by: User, study: str) -> FormDraft:
+    draft = FormDraft.objects.create(
+        slug=slug, study=study, name=title, definition=definition, created_by=by, updated_by=by
+    )
+    trail.record(Action.FORM_BEGUN, of=slug, study=study)
+    return draft
 
 
 def _held(draft: FormDraft, revision: int) -> FormDraft:

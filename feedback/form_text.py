@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -29,9 +30,9 @@ def dump(definition: FormDefinition) -> str:
     return yaml.safe_dump(plain(definition), sort_keys=False, allow_unicode=True, width=LINE)
 
 
-def plain(definition: FormDefinition) -> dict[str, object]:
+def plain(definition: FormDefinition) -> dict[str, Any]:
     """`definition` as JSON values, without what stands at its default; translations in the order of their keys."""
-    written: dict[str, object] = definition.model_dump(mode="json", exclude_defaults=True)
+    written: dict[str, Any] = definition.model_dump(mode="json", exclude_defaults=True)
     if "translations" in written:
         written["translations"] = _sorted(written["translations"])
     return written

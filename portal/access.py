@@ -158,6 +158,17 @@ def ae_titles_where(user: Viewer, capability: Capability) -> Q:
     return _Provider.ae_title_scope(user, roles_with(capability))
 
 
+def held_by(user: Viewer) -> frozenset[Capability]:
+    """What `user` holds in any study, found out at once for a page that asks for several."""
+    if not isinstance(user, User) or not user.is_active:
+        return frozenset()
+    if user.is_superuser:
+        return frozenset(Capability)
+    if _Provider.roles_of is None:
+        return frozenset()
+    return frozenset().union(*(CAPABILITIES[role] for role in _Provider.roles_of(user)))
+
+
 def holds(user: Viewer, capability: Capability) -> bool:
     """Whether `user` holds `capability` in any study. For one exam, filter with `exams_where` instead."""
     if not isinstance(user, User) or not user.is_active:

@@ -144,7 +144,8 @@ class Annotation(_Drawn):
     def _wanted(self) -> str:
         drawn = f"draw it in the viewer ({', '.join(self.shapes)})" if self.shapes else ""
         named = f"name the SOPInstanceUID and the Modality of a {' or '.join(self.objects)}" if self.objects else ""
-        return f"{' or '.join(part for part in (drawn, named) if part).capitalize()}."
+        wanted = " or ".join(part for part in (drawn, named) if part)
+        return f"{wanted[0].upper()}{wanted[1:]}."
 
 
 class Region(_Drawn):

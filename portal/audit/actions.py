@@ -78,6 +78,8 @@ class Action(StrEnum):
     READ_SUBMITTED = "read submitted"
     READ_AMENDED = "answer to a read amended"
     # how the portal is set up
+    FORM_BEGUN = "form begun"
+    FORM_PUBLISHED = "form published"
     RULE_WRITTEN = "rule written"
     RULE_ACTIVATED = "rule activated"
     RULE_DEACTIVATED = "rule deactivated"

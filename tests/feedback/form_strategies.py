@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -116,9 +117,9 @@ def _condition_on(draw: st.DrawFn, tested: Question) -> Condition:
 
 @st.composite
 def groups(draw: st.DrawFn, key: str, before: Sequence[Question]) -> Question:
-    inner: list[Plain] = []
+    inner: list[Any] = []
     for number in range(draw(st.integers(1, 3))):
-        known = [*before, *inner] if number else []  # type: ignore[list-item]
+        known = [*before, *inner] if number else []
         inner.append(draw(plain_questions(f"{key}-{number}", known)))
     fields: dict[str, object] = {
         "key": key,
@@ -197,8 +198,8 @@ def drawings(draw: st.DrawFn, question: Annotation | Region) -> dict[str, object
     point = st.lists(coordinate, min_size=2, max_size=2)
     least, most = POINTS[drawing]
     points = draw(st.lists(point, min_size=least, max_size=min(most, least + 2)))
-    extra = draw(st.sampled_from([{}, {"label": "Lesion 1"}, {"ReferencedFrameNumber": 3}]))
-    return {"type": drawing, "SOPInstanceUID": draw(uids), "points": points} | extra
+    extra: dict[str, object] = draw(st.sampled_from([{}, {"label": "Lesion 1"}, {"ReferencedFrameNumber": 3}]))
+    return {"type": drawing, "SOPInstanceUID": draw(uids), "points": points, **extra}
 
 
 @st.composite

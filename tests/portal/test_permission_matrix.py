@@ -18,6 +18,7 @@ from django.utils.timezone import now
 
 from dicom_ingest import rules, store
 from dicom_ingest.models import AETitle, Exam, QuarantinedInstance, Remote, Retrieval, Route, Rule, Sending
+from feedback import form_drafts
 from feedback.forms import quality_form
 from feedback.responses import submit
 from inference.models import Job, PipelineVersion, RegisteredModel, Result
@@ -104,6 +105,14 @@ TABLE: dict[str, Row] = {
     "result-feedback":            Row(allowed=MEMBERS),
     "api-feedback-list":          Row(allowed=SIGNED_IN),
     "api-feedback-detail":        Row(allowed=FEEDBACK_SEEN_BY),
+    "forms":                      Row(allowed=COORDINATORS),
+    "form-builder":               Row(allowed=COORDINATORS),
+    "form-step":                  Row(allowed=COORDINATORS, method="post"),
+    "form-preview":               Row(allowed=COORDINATORS, method="post"),
+    "form-translations":          Row(allowed=COORDINATORS),
+    "form-text":                  Row(allowed=COORDINATORS),
+    "form-download":              Row(allowed=COORDINATORS),
+    "form-publish":               Row(allowed=COORDINATORS, method="post"),
     # inference
     "jobs":                       Row(allowed=JOBS),
     "jobs-table":                 Row(allowed=JOBS),
@@ -248,6 +257,7 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
     invitation, key = invitations.invite(study, "ada", Role.READER, by=cast.coordinator)
     grant = group_grants.grant(study, "cn=readers", Role.READER, by=cast.coordinator)
     model = RegisteredModel.objects.create(name="deepbet", version="1", digest="m", backend="torchscript")
+    form_drafts.begin("Brain", by=cast.coordinator)
     return {
         "": {
             "slug": "brain",

@@ -1,0 +1,190 @@
+"""The form builder in a real browser, with the keyboard alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from feedback import form_drafts, forms
+from feedback.models import Form, FormDraft
+from tests.conftest import PASSWORD, Cast
+
+pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+
+
+@pytest.fixture
+def page(browser: Browser, live_server: LiveServer, cast: Cast) -> Iterator[Page]:
+    """The coordinator on the list of forms; a fault of the page's scripts or policy fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.goto(f"{live_server.url}/login/?next=/forms/")
+    page.fill("[name=username]", cast.coordinator.username)
+    page.fill("[name=password]", PASSWORD)
+    page.press("[name=password]", "Enter")
+    page.wait_for_url("**/forms/")
+    yield page
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    chosen = os.environ.get("OVERREAD_SCREENSHOTS")
+    folder = Path(chosen) if chosen else tmp_path_factory.mktemp("pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def saved(page: Page, revision: int) -> None:
+    """Wait until the step that makes this revision is saved."""
+    expect(page.locator("#revision")).to_have_value(str(revision))
+
+
+def add_question(page: Page, kind: str, *, to: str = "kind-s0") -> None:
+    picker = page.locator(f"#{to}")
+    picker.focus()
+    picker.select_option(kind)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+
+def type_over(page: Page, text: str) -> None:
+    page.keyboard.press("Control+a")
+    page.keyboard.type(text)
+
+
+def test_a_form_with_a_condition_and_a_group_is_built_tried_and_published_by_keyboard(  # noqa: PLR0915 - one story
+    page: Page, pictures: Path
+) -> None:
+    page.keyboard.press("Tab")
+    page.get_by_label("Title").focus()
+    page.keyboard.type("Nodule check")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/forms/nodule-check/")
+    add_question(page, "single-choice")
+    saved(page, 2)
+    label = page.locator("#label-s0q0")
+    expect(label).to_be_focused()
+    page.keyboard.type("Is there a nodule?")
+    page.keyboard.press("Enter")
+    saved(page, 3)
+    expect(page.locator("#key-s0q0")).to_have_value("is-there-a-nodule")
+    expect(page.locator("#preview")).to_contain_text("Is there a nodule?")
+
+    add_question(page, "per-finding")
+    saved(page, 4)
+    expect(page.locator("#label-s0q1")).to_be_focused()
+    page.keyboard.type("Each nodule")
+    page.keyboard.press("Tab")
+    saved(page, 5)
+    page.locator("#when-s0q1").focus()
+    page.locator("#when-s0q1").select_option("is-there-a-nodule")
+    saved(page, 6)
+    expect(page.locator("#row-s0q1")).to_contain_text("if is-there-a-nodule is yes")
+    page.locator("#noun-s0q1").fill("Nodule")
+    page.keyboard.press("Tab")
+    saved(page, 7)
+
+    inner = page.locator("[data-at='s0.q1.q0'] > summary")
+    inner.press("Enter")
+    expect(page.locator("#label-s0q1q0")).to_be_focused()
+    page.locator("#kind-of-s0q1q0").select_option("number")
+    saved(page, 8)
+    page.locator("#label-s0q1q0").fill("Diameter")
+    page.keyboard.press("Tab")
+    saved(page, 9)
+    page.locator("#unit-s0q1q0").fill("milimetre")
+    page.keyboard.press("Tab")
+    expect(page.locator("#problems-s0q1q0")).to_contain_text("is no unit known here")
+    expect(page.locator("#preview")).to_contain_text("when what is marked on the left is mended")
+    page.locator("#unit-s0q1q0").fill("mm")
+    page.keyboard.press("Tab")
+    expect(page.locator("#problems-s0q1q0")).to_be_empty()
+
+    tried = page.locator("#preview-form")
+    expect(tried.locator("[data-path=each-nodule]")).to_be_hidden()
+    tried.locator("[name=answer-is-there-a-nodule]").first.focus()
+    page.keyboard.press("1")
+    expect(tried.locator("[data-path=each-nodule]")).to_be_visible()
+    tried.locator("[name='answer-each-nodule.0.diameter']").focus()
+    page.keyboard.type("12")
+    page.keyboard.press("Control+Enter")
+    expect(tried.locator(".builder-stored")).to_contain_text('"diameter": 12')
+    page.screenshot(path=pictures / "form-builder.png")
+
+    page.get_by_role("button", name="Publish").press("Enter")
+    expect(page.get_by_text("Published as version 1.")).to_be_visible()
+    form = Form.objects.get(slug="nodule-check")
+    answers = {"is-there-a-nodule": "yes", "each-nodule": [{"answers": {"diameter": 12}}]}
+    assert forms.check_answers(form, answers) == answers
+    assert form_drafts.definition_of("nodule-check") == forms.definition_of(form)
+
+
+def test_questions_move_are_doubled_removed_and_brought_back(page: Page, cast: Cast, live_server: LiveServer) -> None:
+    form_drafts.begin("Hips", by=cast.coordinator, copy_of=forms.example("hfd"))
+    page.goto(f"{live_server.url}/forms/hips/")
+    rows = page.locator(".builder-row-title .row-title")
+    before = rows.all_text_contents()
+    page.get_by_role("button", name="Duplicate: Quality of the image").press("Enter")
+    saved(page, 2)
+    assert len(rows.all_text_contents()) == len(before) + 1
+    page.locator("#label-s1q1").fill("Quality again")
+    page.keyboard.press("Tab")
+    saved(page, 3)
+    page.locator("#label-s1q1").press("Alt+ArrowUp")
+    saved(page, 4)
+    expect(page.locator("#row-s1q0")).to_contain_text("Quality again")
+    page.get_by_role("button", name="Remove: Quality again").press("Enter")
+    saved(page, 5)
+    assert rows.all_text_contents() == before
+    page.locator("#content").focus()
+    page.keyboard.press("u")
+    saved(page, 6)
+    expect(page.locator("#row-s1q0")).to_contain_text("Quality again")
+    assert FormDraft.objects.get().definition["sections"][1]["questions"][0]["label"] == "Quality again"
+
+
+def test_two_tabs_do_not_write_over_each_other(page: Page, cast: Cast, live_server: LiveServer) -> None:
+    form_drafts.begin("Liver", by=cast.coordinator, copy_of=forms.example("lts"))
+    page.goto(f"{live_server.url}/forms/liver/")
+    draft = FormDraft.objects.get()
+    form_drafts.step(draft, lambda document: document.update(title="Changed"), revision=1, by=cast.admin)
+    page.locator("#form-title").fill("Mine")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("alert")).to_contain_text("The form was changed meanwhile")
+    expect(page.locator("#form-title")).to_have_value("Changed")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
+def test_the_pages_of_the_builder_fit_their_window(
+    page: Page, cast: Cast, live_server: LiveServer, width: int, height: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    form_drafts.begin("Hips", by=cast.coordinator, copy_of=forms.example("hfd"))
+    for name, path in {
+        "list": "",
+        "builder": "hips/?open=s0.q0.q2",
+        "translations": "hips/translations/?to=de",
+        "text": "hips/text/",
+    }.items():
+        page.goto(f"{live_server.url}/forms/{path}")
+        if folder := os.environ.get("OVERREAD_LOOK"):
+            page.screenshot(path=f"{folder}/{name}-{width}.png")
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= width, path
