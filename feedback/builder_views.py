@@ -20,7 +20,7 @@ from feedback.builder_pages import editor_of, page_of, preview_of, try_answers
 from feedback.builder_steps import step_from
 from feedback.builder_translations import translate, translation_of
 from feedback.form_builder import Document, NoSuchPlace, problems
-from feedback.form_drafts import ChangedElsewhere
+from feedback.form_drafts import ChangedElsewhere, Unstorable
 from feedback.form_schema import FormDefinition
 from feedback.forms import MalformedForm, UnknownForm
 from feedback.models import Form, FormDraft
@@ -55,7 +55,7 @@ def form_list(request: SignedInRequest) -> HttpResponse:
     """The drafts that the user may write, and the shipped forms to start from. POST begins a draft."""
     _require_designer(request)
     title = request.POST.get("title", "").strip()
-    if request.method == "POST" and title and len(title) <= 200:
+    if request.method == "POST" and 0 < len(title) <= 200 and title.isprintable():
         draft = form_drafts.begin(title, by=request.user, copy_of=_copied(request), study=_study(request))
         return redirect("form-builder", draft.slug)
     context = {
@@ -94,7 +94,7 @@ def step(request: SignedInRequest, /, draft: FormDraft) -> HttpResponse:
             return _whole(request, draft)
         change = step_from(request.POST)
         draft, place = form_drafts.step(draft, change, revision=_revision(request), by=request.user)
-    except (ChangedElsewhere, NoSuchPlace) as fault:
+    except (ChangedElsewhere, NoSuchPlace, Unstorable) as fault:
         draft.refresh_from_db()
         return _changed(request, draft, str(fault))
     if what in {"write", "title", "section"}:
@@ -126,7 +126,7 @@ def translations(request: SignedInRequest, /, draft: FormDraft) -> HttpResponse:
             draft, _ = form_drafts.step(
                 draft, lambda document: translate(document, request.POST), revision=_revision(request), by=request.user
             )
-        except ChangedElsewhere as fault:
+        except (ChangedElsewhere, Unstorable) as fault:
             messages.error(request, str(fault))
         else:
             messages.success(request, "Saved.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from copy import deepcopy
 
@@ -26,6 +27,10 @@ STEPS_KEPT = 30
 
 class ChangedElsewhere(Exception):
     """A step on a draft that somebody changed since it was shown."""
+
+
+class Unstorable(ValueError):
+    """A text that PostgreSQL cannot hold."""
 
 
 class NoDraft(LookupError):
@@ -61,11 +66,13 @@ def step(
 ) -> tuple[FormDraft, str]:
     """Let `change` change the document of `draft` as it was at `revision`; what it said, often a place in it.
 
-    Raises ChangedElsewhere when it is another by now, and what `change` raises.
+    Raises ChangedElsewhere when it is another by now, Unstorable, and what `change` raises.
     """
     held = _held(draft, revision)
     document = deepcopy(held.definition)
     said = change(document) or ""
+    if "\\u0000" in json.dumps(document):
+        raise Unstorable("The text holds a character that cannot be stored. Type it again without pasting.")
     if document != held.definition:
         _keep(held, document, [*held.earlier, held.definition][-STEPS_KEPT:], by=by)
     return held, said

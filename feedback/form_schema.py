@@ -79,7 +79,7 @@ class FormDefinition(Shape):
     LEADING: ClassVar[tuple[str, ...]] = ("name", "title")
 
     name: Slug
-    title: Words
+    title: Annotated[Words, StringConstraints(max_length=200)]
     language: Language = "en"
     sections: Annotated[tuple[Section, ...], Field(max_length=30)]
     translations: Mapping[Language, Mapping[Key, Wording]] = Field(default_factory=dict)

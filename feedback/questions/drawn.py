@@ -10,7 +10,6 @@ corner of the upper left pixel. A multi-frame image needs `ReferencedFrameNumber
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, Self, cast
@@ -218,6 +217,4 @@ def _is_point(point: object) -> bool:
 
 
 def _is_coordinate(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value) and abs(value) <= FARTHEST
+    return isinstance(value, int | float) and not isinstance(value, bool) and -FARTHEST <= value <= FARTHEST

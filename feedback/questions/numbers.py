@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
@@ -14,6 +13,8 @@ from feedback.questions.shape import Line, Real, Whole, YesNo
 from feedback.questions.units import checked_unit, written_unit
 
 FULL_CONFIDENCE = 100
+LARGEST = 10**15
+"""Beyond it whole numbers are no longer told apart everywhere that answers are read."""
 WRITTEN = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,30})?(?:e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 
 
@@ -25,10 +26,16 @@ def _read(posted: Sequence[str]) -> object:
     return int(text) if text.lstrip("+-").isdecimal() else float(text)
 
 
-def _whole(answer: object) -> int | None:
+def _number(answer: object) -> int | float | None:
+    """`answer` where it is a number that can be stored and compared."""
     if isinstance(answer, bool) or not isinstance(answer, int | float):
         return None
-    return int(answer) if math.isfinite(answer) and answer == int(answer) else None
+    return answer if -LARGEST <= answer <= LARGEST else None
+
+
+def _whole(answer: object) -> int | None:
+    value = _number(answer)
+    return int(value) if value is not None and value == int(value) else None
 
 
 class Scale(Plain):
@@ -126,12 +133,12 @@ class Number(Plain):
         return _read(posted)
 
     def check(self, answer: object) -> float | int:
-        if isinstance(answer, bool) or not isinstance(answer, int | float) or not math.isfinite(answer):
+        value = _whole(answer) if self.whole else _number(answer)
+        if value is None:
             raise BadAnswer(self._wanted)
-        value = _whole(answer) if self.whole else answer
-        too_low = self.minimum is not None and answer < self.minimum
-        too_high = self.maximum is not None and answer > self.maximum
-        if value is None or too_low or too_high:
+        too_low = self.minimum is not None and value < self.minimum
+        too_high = self.maximum is not None and value > self.maximum
+        if too_low or too_high:
             raise BadAnswer(self._wanted)
         return value
 
@@ -139,9 +146,11 @@ class Number(Plain):
         return f"{answer} {self.written_unit}".strip()
 
     def answer_schema(self) -> JSONSchema:
-        limits = {"minimum": self.minimum, "maximum": self.maximum}
-        kind: JSONSchema = {"type": "integer" if self.whole else "number"}
-        return kind | {name: limit for name, limit in limits.items() if limit is not None}
+        return {
+            "type": "integer" if self.whole else "number",
+            "minimum": -LARGEST if self.minimum is None else self.minimum,
+            "maximum": LARGEST if self.maximum is None else self.maximum,
+        }
 
     @property
     def _wanted(self) -> str:

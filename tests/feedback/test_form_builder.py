@@ -200,6 +200,12 @@ def test_a_stale_page_is_told_and_shown_the_form_as_it_is(draft: FormDraft, cast
     assert len(FormDraft.objects.get().definition["sections"]) == 3
 
 
+def test_a_text_that_cannot_be_stored_is_told(draft: FormDraft, cast: Cast, signed_in: SignIn) -> None:
+    page = post(signed_in(cast.coordinator), "form-step", do="title", title="A\0B", revision=1)
+    assert "a character that cannot be stored" in page
+    assert FormDraft.objects.get().name == "Hips"
+
+
 def test_translations_are_written_beside_the_words(draft: FormDraft, cast: Cast, signed_in: SignIn) -> None:
     client = signed_in(cast.coordinator)
     url = reverse("form-translations", args=["hips"])

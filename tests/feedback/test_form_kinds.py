@@ -61,6 +61,10 @@ def test_answers_that_fit_are_stored_as_they_are(asked: Question, answer: object
     [
         (question("confidence"), 101, "from 0 to 100"),
         (question("confidence"), 50.5, "whole number"),
+        (question("confidence"), 10**400, "whole number"),
+        (question("number"), 10**400, "Give a number."),
+        (question("number"), float("nan"), "Give a number."),
+        (question("region"), drawn("point", [1, 10**400]), "needs 1 points"),
         (question("confidence"), True, "whole number"),
         (question("number", unit="mm", minimum=0, maximum=50), 51, "Give a number from 0 to 50 in mm."),
         (question("number", unit="[hnsf'U]"), "12", "Give a number in HU."),

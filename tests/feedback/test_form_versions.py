@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test import Client
 
 from feedback import form_text, forms
 from feedback.form_schema import FormDefinition
@@ -104,6 +105,18 @@ def test_a_used_form_can_be_frozen_and_nothing_else(cast: Cast, result: Result, 
     assert frozen.frozen_at is not None
     with refused("is refused"), transaction.atomic():
         Form.objects.filter(pk=form.pk).update(version=7)
+
+
+def test_the_administration_shows_forms_and_responses_and_changes_none(
+    cast: Cast, result: Result, answer: Answer, form: Form, client: Client
+) -> None:
+    kept = answer(result, cast.reader)
+    client.force_login(cast.admin)
+    for name, key in (("form", form.pk), ("response", kept.pk)):
+        assert client.get(f"/admin/feedback/{name}/{key}/change/").status_code == 200
+        assert client.post(f"/admin/feedback/{name}/{key}/change/", {"title": "Other"}).status_code == 403
+        assert client.post(f"/admin/feedback/{name}/{key}/delete/", {"post": "yes"}).status_code == 403
+    assert Form.objects.get(pk=form.pk).title == form.title
 
 
 @pytest.mark.django_db
