@@ -50,10 +50,8 @@ def stage(request: SignedInRequest, slug: str) -> HttpResponse:
     """Take the study to its next stage."""
     frame = frame_of(request.user, slug, Capability.DESIGN_STUDY)
     to = request.POST.get("to", "")
-    if to not in Stage.values:
-        raise Http404
     try:
-        _take(frame.study, Stage(to), request)
+        _take(frame.study, to, request)
     except (StageRefused, ProtocolRefused) as fault:
         messages.error(request, f"The study stays {frame.study.get_stage_display().lower()}. {fault}")
     else:
@@ -134,7 +132,7 @@ def _document_context(version: ProtocolVersion) -> dict[str, Any]:
     }
 
 
-def _take(study: Study, to: Stage, request: SignedInRequest) -> None:
+def _take(study: Study, to: str, request: SignedInRequest) -> None:
     match to:
         case Stage.PILOT:
             stages.start_pilot(study, by=request.user)
@@ -147,7 +145,7 @@ def _take(study: Study, to: Stage, request: SignedInRequest) -> None:
         case Stage.CLOSED:
             stages.close(study, by=request.user)
         case _:
-            raise Http404
+            raise ProtocolRefused(f'There is no stage "{to}" to go to.')
 
 
 def _done(request: SignedInRequest, slug: str, service: Callable[[], object], success: str) -> HttpResponse:

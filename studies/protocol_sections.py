@@ -64,9 +64,9 @@ SECTIONS: tuple[Section, ...] = (
                     Field(name="name", label="In words"),
                     Field(
                         name="kind",
-                        label="It",
+                        label="Kind",
                         kind="choice",
-                        choices=(choice("include", "includes"), choice("exclude", "excludes")),
+                        choices=(choice("include", "Inclusion"), choice("exclude", "Exclusion")),
                     ),
                     Field(
                         name="when",

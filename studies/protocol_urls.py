@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from studies import new_study_pages, protocol_pages, section_pages
+from studies import new_study_pages, preview_pages, protocol_pages, section_pages
 
 urlpatterns = [
     path("studies/", new_study_pages.studies, name="studies"),
@@ -14,5 +14,6 @@ urlpatterns = [
     path("studies/<slug:slug>/protocol/put-in-force/", protocol_pages.put_in_force, name="study-amendment-force"),
     path("studies/<slug:slug>/protocol/discard/", protocol_pages.discard, name="study-amendment-discard"),
     path("studies/<slug:slug>/protocol/sections/<str:key>/", section_pages.section, name="study-protocol-section"),
+    path("studies/<slug:slug>/protocol/preview/", preview_pages.criteria_preview, name="study-criteria-preview"),
     path("studies/<slug:slug>/stage/", protocol_pages.stage, name="study-stage"),
 ]

@@ -43,6 +43,11 @@ class Bound:
         return "f-" + self.name.replace(".", "-")
 
     @property
+    def lines(self) -> int:
+        """How many lines the field has room for."""
+        return min(12, max(2, self.text.count("\n") + 1))
+
+    @property
     def text(self) -> str:
         """The value as it stands in a text field."""
         if isinstance(self.value, list | tuple):
@@ -152,7 +157,7 @@ class _Drawing:
                 bounds += more
             else:
                 bounds.append(self.bound(field, f"{name}.{field.name}", value[field.name]))
-        called = str(value[listed.called]) or f"new {listed.one}"
+        called = str(value[listed.called]) or f"New {listed.one}"
         group = Group(bounds=tuple(bounds), asked=names)
         return Row(number=number, name=called, is_first=number == 0, is_last=number == count - 1, group=group)
 

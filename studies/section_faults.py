@@ -79,6 +79,8 @@ def sentence(error: ErrorDetails) -> str:  # noqa: PLR0911 - one for each senten
             return "Give a number."
         case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than":
             return error["msg"].replace("Input should be", "Give a number") + "."
+        case "value_error" if not str(error["input"]).strip():
+            return "Fill this in."
         case _:
             message = error["msg"].removeprefix("Value error, ")
             return message[:1].upper() + message[1:] + ("" if message.endswith((".", "?")) else ".")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -36,10 +37,10 @@ _NAMING: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came of a post: the section as it is now, and whether it was kept."""
+    """What came of a post: the section as it is now, the document that is kept, and other sections to draw anew."""
 
     editor: Editor
-    is_saved: bool
+    document: dict[str, Any]
     focus: str = ""
     others: Sequence[Editor] = ()
 
@@ -49,15 +50,17 @@ class Answer:
 def section(request: SignedInRequest, slug: str, key: str) -> HttpResponse:
     """Save one section as far as it can be. A button that changes a list answers with the section drawn anew."""
     frame = frame_of(request.user, slug, Capability.DESIGN_STUDY)
+    version = protocol.draft(frame.study)
+    if version is None:
+        return HttpResponse("The protocol is frozen. Load the page again.", status=HTTPStatus.CONFLICT)
     try:
-        asked = section_of(key)
-        answer = _answer(request, frame.study, asked)
+        answer = _answer(request, version, section_of(key))
     except (KeyError, section_changes.UnknownChange) as fault:
         raise Http404 from fault
     is_drawn = bool(request.POST.get("do"))
     context = {
         **checklist_context(frame),
-        **_around(frame.study, answer.editor),
+        **_shared(frame.study, answer.document),
         "answer": answer,
         "editor": answer.editor,
         "is_drawn": is_drawn,
@@ -70,11 +73,6 @@ def draft_context(study: Study, version: ProtocolVersion) -> dict[str, Any]:
     """The page of a draft: every section, ready to be written in."""
     editors = [editor_of(one, version.document, saved=version.document) for one in SECTIONS]
     return {"editors": editors, **_shared(study, version.document)}
-
-
-def _around(study: Study, editor: Editor) -> dict[str, Any]:
-    version = protocol.draft(study)
-    return _shared(study, version.document if version else {"pipelines": [], "forms": []})
 
 
 def _shared(study: Study, document: dict[str, Any]) -> dict[str, Any]:
@@ -107,18 +105,15 @@ def _form_line(form: dict[str, Any]) -> FormLine:
     )
 
 
-def _answer(request: SignedInRequest, study: Study, asked: Section) -> Answer:
-    version = protocol.draft(study)
-    if version is None:
-        raise Http404
+def _answer(request: SignedInRequest, version: ProtocolVersion, asked: Section) -> Answer:
     shown = section_posting.read(asked, request.POST, version.document)
     shown, focus = section_changes.changed(asked, shown, request.POST.get("do", ""))
     posted = section_posting.settled(asked, shown)
     faults = _save(request, version, asked, posted)
-    after = protocol.draft(study) or version
+    after = ProtocolVersion.objects.get(pk=version.pk)
     editor = editor_of(asked, posted.shown, saved=after.document, faults=faults)
     others = [] if faults else _others(asked, version.document, after.document)
-    return Answer(editor=editor, is_saved=not faults, focus=focus, others=others)
+    return Answer(editor=editor, document=after.document, focus=focus, others=others)
 
 
 def _save(request: SignedInRequest, version: ProtocolVersion, asked: Section, posted: Posted) -> Faults:

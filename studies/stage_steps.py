@@ -9,6 +9,7 @@ from portal.access import Capability
 from studies import protocol
 from studies.models import Study
 from studies.obstacles import Obstacle, obstacles
+from studies.protocol_sections import SECTIONS
 from studies.stages import NEXT
 from studies.study_frame import StudyFrame
 
@@ -69,19 +70,36 @@ class Step:
 
     way: Way
     obstacles: tuple[tuple[Obstacle, str], ...]
+    before: tuple[tuple[Obstacle, str], ...] = ()
+    """What already stands in the way of the step that is shown in front of it."""
+
+    @property
+    def more(self) -> tuple[tuple[Obstacle, str], ...]:
+        """What stands in the way of this step alone."""
+        return tuple(one for one in self.obstacles if one not in self.before)
+
+    @property
+    def shared(self) -> bool:
+        """Whether something stands in the way of both."""
+        return len(self.more) < len(self.obstacles)
 
 
 def checklist_context(frame: StudyFrame) -> dict[str, Any]:
     """What the right-hand checklist shows: the steps from here, and what stands in the way of each."""
     study = frame.study
     now = Stage(study.stage)
-    steps = [_step(study, _WAYS[now, to], is_back=now == Stage.LOCKED and to == Stage.ACTIVE) for to in NEXT[now]]
+    steps: list[Step] = []
+    for to in NEXT[now]:
+        before = steps[0].obstacles if steps else ()
+        steps.append(Step(way=_WAYS[now, to], obstacles=_in_the_way(study, now, to), before=before))
     force = None
     if study.enrols and protocol.draft(study) is not None:
         force = [(one, one.url(study)) for one in obstacles(study, now)]
-    return {"frame": frame, "steps": steps, "force": force, "may_design": frame.may(Capability.DESIGN_STUDY)}
+    may_design = frame.may(Capability.DESIGN_STUDY)
+    return {"frame": frame, "steps": steps, "force": force, "may_design": may_design, "all_sections": SECTIONS}
 
 
-def _step(study: Study, way: Way, *, is_back: bool) -> Step:
-    found = [] if is_back else obstacles(study, way.to)
-    return Step(way=way, obstacles=tuple((one, one.url(study)) for one in found))
+def _in_the_way(study: Study, now: Stage, to: Stage) -> tuple[tuple[Obstacle, str], ...]:
+    if (now, to) == (Stage.LOCKED, Stage.ACTIVE):
+        return ()
+    return tuple((one, one.url(study)) for one in obstacles(study, to))

@@ -35,6 +35,7 @@ COORDINATORS = frozenset({"coordinator"}) | ADMIN
 FEEDBACK_SEEN_BY = frozenset({"governance", "reader"}) | COORDINATORS  # a reader sees their own
 JOBS = frozenset({"qc", "scientist"}) | COORDINATORS
 MANAGERS = frozenset({"scientist"}) | COORDINATORS
+PROTOCOL_SEEN_BY = frozenset({"scientist", "governance"}) | COORDINATORS
 MEMBERS = READERS | JOBS | frozenset({"governance"})
 OVERSEERS = JOBS | frozenset({"governance"})
 TRUTH_SEEN_BY = COORDINATORS | frozenset({"governance"})
@@ -74,6 +75,17 @@ TABLE: dict[str, Row] = {
     "study-truth-table":          Row(allowed=COORDINATORS, method="post"),
     "study-truth-segmentations":  Row(allowed=COORDINATORS),
     "study-truth-lock":           Row(allowed=COORDINATORS, method="post"),
+    "studies":                    Row(allowed=SIGNED_IN),
+    "study-new":                  Row(allowed=COORDINATORS),
+    "study-protocol":             Row(allowed=PROTOCOL_SEEN_BY),
+    "study-protocol-file":        Row(allowed=PROTOCOL_SEEN_BY),
+    "study-protocol-versions":    Row(allowed=PROTOCOL_SEEN_BY),
+    "study-protocol-section":     Row(allowed=COORDINATORS, method="post"),
+    "study-criteria-preview":     Row(allowed=COORDINATORS, method="post"),
+    "study-amend":                Row(allowed=COORDINATORS, method="post"),
+    "study-amendment-force":      Row(allowed=COORDINATORS, method="post"),
+    "study-amendment-discard":    Row(allowed=COORDINATORS, method="post"),
+    "study-stage":                Row(allowed=COORDINATORS, method="post"),
     "study-log":                  Row(allowed=COORDINATORS | {"governance"}),
     "study-log-export":           Row(allowed=COORDINATORS | {"governance"}),
     "exam":                       Row(allowed=MEMBERS),
@@ -261,6 +273,7 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
     return {
         "": {
             "slug": "brain",
+            "key": "about",
             "study_instance_uid": exam.study_instance_uid,
             "study": exam.study_instance_uid,
             "series": series.series_instance_uid,

@@ -39,11 +39,11 @@ def _form(**other: Any) -> dict[str, Any]:
         ),
         (
             {"criteria": [READ["criteria"][0] | {"kind": "exclude"}, READ["criteria"][1]]},
-            ['Inclusion criterion "Radiographs": it changed from includes to excludes'],
+            ['Inclusion criterion "Radiographs": kind changed from Inclusion to Exclusion'],
         ),
         (
             {"criteria": [READ["criteria"][0]]},
-            [f'Inclusion criterion "Adults" removed: In words: Adults; It: includes; '
+            [f'Inclusion criterion "Adults" removed: In words: Adults; Kind: Inclusion; '
              f'Condition: {READ["criteria"][1]["when"]}'],
         ),
         ({"criteria": READ["criteria"][::-1]}, ["Criteria put in another order: Adults, Radiographs"]),
