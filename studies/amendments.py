@@ -20,8 +20,8 @@ from studies.protocol_sayings import (
     summary,
 )
 from studies.protocol_schema import Protocol
-from studies.protocol_sections import SECTIONS, Section
-from studies.protocol_words import Field, Kinds, Listed, Part
+from studies.protocol_sections import SECTIONS
+from studies.protocol_words import Field, Kinds, Listed, Part, Section
 
 PIPELINES = Listed(
     name="pipelines",

@@ -142,7 +142,7 @@ def _from_file(request: SignedInRequest, form: FileForm) -> HttpResponse | None:
     return _begin(request, written, form.cleaned_data["file_slug"] or short_name(written.title), form, "file_slug")
 
 
-def _text(file: UploadedFile) -> str:
+def _text(file: UploadedFile[bytes]) -> str:
     if (file.size or 0) > 4 * LONGEST:
         raise ValueError("The file is too large for a protocol. Choose the YAML that was exported.")
     try:

@@ -99,6 +99,7 @@ def versions(request: SignedInRequest, slug: str) -> HttpResponse:
     old, new = _chosen(request, listed)
     context = {
         "frame": frame,
+        "tab_here": "study-protocol",
         "versions": listed,
         "old": old,
         "new": new,

@@ -8,8 +8,8 @@ from typing import Any
 
 from studies import installed_pipelines, protocol_forms
 from studies.protocol_sayings import Labels, Said, said, said_of, said_of_kinds
-from studies.protocol_sections import SECTIONS, Section
-from studies.protocol_words import Field, Kinds, Listed, Part
+from studies.protocol_sections import SECTIONS
+from studies.protocol_words import Field, Kinds, Listed, Part, Section
 
 Document = Mapping[str, Any]
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from studies import protocol_forms, section_defaults
-from studies.protocol_sections import Section, names_of
+from studies.protocol_sections import names_of
+from studies.protocol_words import Section
 
 Document = Mapping[str, Any]
 

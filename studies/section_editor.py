@@ -9,8 +9,8 @@ from typing import Any
 from studies import installed_pipelines, protocol_forms
 from studies.protocol_document import digest_of
 from studies.protocol_sayings import Labels, kind_field
-from studies.protocol_sections import Section, names_of
-from studies.protocol_words import Choice, Field, Kinds, Listed, Part
+from studies.protocol_sections import names_of
+from studies.protocol_words import Choice, Field, Kinds, Listed, Part, Section
 from studies.section_faults import Faults
 
 Document = Mapping[str, Any]

@@ -19,7 +19,8 @@ from studies import protocol, protocol_forms, protocol_reading, section_changes,
 from studies.models import ProtocolVersion, Study
 from studies.protocol_sayings import Labels
 from studies.protocol_schema import Protocol
-from studies.protocol_sections import SECTIONS, Section, section_of
+from studies.protocol_sections import SECTIONS, section_of
+from studies.protocol_words import Section
 from studies.refusals import ProtocolRefused
 from studies.section_editor import Editor, editor_of, seen_of
 from studies.section_faults import Faults, faults_of

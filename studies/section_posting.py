@@ -14,8 +14,7 @@ from typing import Any
 
 from django.http import QueryDict
 
-from studies.protocol_sections import Section
-from studies.protocol_words import Field, Kinds, Listed, Part
+from studies.protocol_words import Field, Kinds, Listed, Part, Section
 from studies.section_defaults import of_kind
 
 Document = Mapping[str, Any]

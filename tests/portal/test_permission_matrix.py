@@ -273,7 +273,6 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
     return {
         "": {
             "slug": "brain",
-            "key": "about",
             "study_instance_uid": exam.study_instance_uid,
             "study": exam.study_instance_uid,
             "series": series.series_instance_uid,
@@ -294,6 +293,7 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
         "invitation-renew": {"pk": invitation.pk},
         "invitation-withdraw": {"pk": invitation.pk},
         "group-grant-withdraw": {"pk": grant.pk},
+        "study-protocol-section": {"key": "about"},
         "api-model-detail": {"pk": model.pk},
         "api-feedback-detail": {"pk": response.pk},
         **{

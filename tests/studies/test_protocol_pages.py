@@ -11,6 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
@@ -46,9 +47,10 @@ def draft(cast: Cast) -> Study:
     return study
 
 
-def text_of(answer: HttpResponse) -> str:
+def text_of(answer: HttpResponseBase) -> str:
     """What one reads on a page."""
     assert answer.status_code == 200
+    assert isinstance(answer, HttpResponse)
     body = answer.content.decode().partition("<main")[2] or answer.content.decode()
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
@@ -277,7 +279,7 @@ def test_a_criterion_is_added_filled_moved_and_removed(author: Client, draft: St
     answer = save(author, draft, "arrival", do="add:criteria")
     assert re.search(r'name="criteria\.2\.name"[^>]*autofocus', answer, re.S)
     assert len(said(draft)["criteria"]) == 2
-    rows = {"criteria.rows": ["0", "1", "2"], "criteria.2.kind": "exclude"}
+    rows: Posted = {"criteria.rows": ["0", "1", "2"], "criteria.2.kind": "exclude"}
     save(author, draft, "arrival", **rows, **{"criteria.2.name": "Old", "criteria.2.when": 'exam.StudyDate < "2020"'})
     assert [one["name"] for one in said(draft)["criteria"]] == ["Radiographs", "Adults", "Old"]
     answer = save(author, draft, "arrival", do="up:criteria:2")
@@ -291,7 +293,7 @@ def test_a_criterion_is_added_filled_moved_and_removed(author: Client, draft: St
 
 
 def test_a_new_arm_gets_its_key_from_its_name_and_keeps_it(author: Client, draft: Study) -> None:
-    rows = {"arms.rows": ["0", "1"], "arms.1.findings.kind": "people", "arms.1.key": ""}
+    rows: Posted = {"arms.rows": ["0", "1"], "arms.1.findings.kind": "people", "arms.1.key": ""}
     answer = save(author, draft, "arms", **rows, **{"arms.1.label": "Éxpert reader"})
     assert [arm["key"] for arm in said(draft)["arms"]] == ["ai", "expert-reader"]
     assert 'id="design" ' in answer  # which names arms, and is drawn anew
@@ -428,7 +430,7 @@ def test_a_frozen_protocol_reads_as_a_document_and_takes_no_posts(
     stages.activate(draft, by=cast.coordinator)
     shown = page(author, "study-protocol", "hip")
     for expected in (
-        "Version 1 , frozen",
+        "Version 1, frozen",
         "Radiographs",
         "Unaided, then aided",
         "Is there a fracture?",

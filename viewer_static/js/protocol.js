@@ -16,24 +16,14 @@ function say(element, words, kind) {
   state.replaceChildren(line);
 }
 
-function isSignedOut(request) {
-  return new URL(request.responseURL || location.href, location.href).pathname.startsWith("/login/");
-}
-
 document.addEventListener("input", (event) => say(event.target, "Saving", "quiet"));
 
-document.addEventListener("htmx:beforeSwap", (event) => {
-  if (!isSignedOut(event.detail.xhr)) return;
-  event.detail.shouldSwap = false;
-  say(event.detail.requestConfig.elt, "Not saved: you are signed out. Sign in in another tab, then go on typing.", "wrong");
-});
-
 document.addEventListener("htmx:responseError", (event) => {
-  say(event.detail.elt, "Not saved: the server refused it. Load the page again.", "wrong");
+  say(event.detail.requestConfig.elt, "Not saved: the server refused it. Load the page again.", "wrong");
 });
 
 document.addEventListener("htmx:sendError", (event) => {
-  say(event.detail.elt, "Not saved: the server cannot be reached. It is tried again when you go on typing.", "wrong");
+  say(event.detail.requestConfig.elt, "Not saved: the server cannot be reached. It is tried again when you go on typing.", "wrong");
 });
 
 document.addEventListener("keydown", (event) => {
