@@ -1,7 +1,8 @@
 """What a user's memberships let them see.
 
-Who is but a reader (or annotator, or adjudicator) of a study whose readers are blinded sees its exams in their reads
-only: no other page, search or DICOMweb path shows them, for there a finding's maker could be told.
+Whoever is a reader (or annotator, or adjudicator) of a study whose readers are blinded sees its exams in their reads
+only: no other page, search or DICOMweb path shows them, for there a finding's maker could be told. That holds until the
+study is closed, whatever else they are, in this study or in another that has the same exam.
 """
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -18,8 +19,10 @@ def exam_scope(user: User, roles: frozenset[Role]) -> Q:
 
     A subquery, not a join: an exam of two studies is one row, and a search may stop at the end of its page.
     """
-    cases = Case.objects.filter(exam=OuterRef("pk"), study__in=_granting(user, roles).values("study_id"))
-    return Q(Exists(cases))
+    of_exam = Case.objects.filter(exam=OuterRef("pk"))
+    granted = of_exam.filter(study__in=_granting(user, roles).values("study_id"))
+    blinded = of_exam.filter(study__in=_blinding(user).values("study_id"))
+    return Q(Exists(granted)) & ~Q(Exists(blinded))
 
 
 def ae_title_scope(user: User, roles: frozenset[Role]) -> Q:
@@ -36,6 +39,12 @@ def roles_of(user: User) -> frozenset[Role]:
 def _granting(user: User, roles: frozenset[Role]) -> QuerySet[Membership]:
     blinded = Q(role__in=BLINDABLE, study__readers_are_blinded=True)
     return Membership.objects.in_force().filter(user=user, role__in=roles).exclude(blinded)
+
+
+def _blinding(user: User) -> QuerySet[Membership]:
+    """What keeps exams from `user` until the study is closed."""
+    held = Membership.objects.in_force().filter(user=user, role__in=BLINDABLE, study__readers_are_blinded=True)
+    return held.exclude(study__stage=Study.Stage.CLOSED)
 
 
 def studies_of_exam(user: User | None, exam: str) -> list[str]:
