@@ -10,9 +10,19 @@ from dicom_ingest.models import AETitle
 from feedback.forms import quality_form
 from portal.access import Role
 from portal.models import User
-from studies import protocol
+from studies import protocol, protocol_starts, stages
+from studies.design_schema import Shadow
 from studies.models import Membership, Study
-from studies.protocol_schema import Arrival, Blinding, Protocol
+from studies.protocol_schema import (
+    Arm,
+    Arrival,
+    Blinding,
+    Endpoint,
+    FrozenPipeline,
+    PipelineFindings,
+    Protocol,
+    SampleSize,
+)
 
 PASSWORD = "overread-demo"  # noqa: S105 - public by design, hence loopback only
 AE_TITLE = "BRAIN"
@@ -22,10 +32,12 @@ MEMBERS = {
     "reader1": Role.READER,
     "reader2": Role.READER,
     "qc": Role.QC_REVIEWER,
+    "adjudicator": Role.ADJUDICATOR,
     "governance": Role.GOVERNANCE,
     "scientist": Role.DATA_SCIENTIST,
 }
 QUIET_SECONDS = 5
+EXEMPT = "exempt: invented patients"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +52,18 @@ class Destination:
 
 @dataclass(frozen=True, kw_only=True)
 class Demonstrated:
-    """A study of the demonstration; what comes to its AE title becomes its cases."""
+    """A study of the demonstration; what comes to its AE title is screened for it.
+
+    template: the shipped protocol that it follows, with blinded readers of `reader_role`; without one everybody sees
+    everything, and results are judged on their own pages.
+    """
 
     slug: str
     title: str
-    question: str
     comes_to: Destination
+    question: str = ""
+    template: str = ""
+    reader_role: str = ""
 
 
 BRAIN_VOLUME = Demonstrated(
@@ -66,7 +84,8 @@ STUDIES = (
     Demonstrated(
         slug="glioma-follow-up",
         title="Glioma follow-up on FLAIR",
-        question="Is the model's change of the lesion's volume a change that a neuroradiologist would report?",
+        template="bts",
+        reader_role="neuroradiologist",
         comes_to=Destination(
             ae_title="GLIOMA",
             pipeline="glioma-followup",
@@ -86,7 +105,8 @@ STUDIES = (
     Demonstrated(
         slug="hip-fracture",
         title="Hip fracture on pelvis radiographs",
-        question="Does the model find the fractured hip on a pelvis radiograph, and no others?",
+        template="hfd",
+        reader_role="resident",
         comes_to=Destination(
             ae_title="HIP",
             pipeline="hip-fracture",
@@ -156,26 +176,51 @@ def _new_user(username: str) -> User | None:
 
 
 def _study(demonstrated: Demonstrated, new_members: Iterable[tuple[User, Role]]) -> None:
+    """The study with its members, active from the start."""
+    _ae_title(demonstrated.comes_to)
     study = Study.objects.filter(slug=demonstrated.slug).first()
-    members = new_members if study else _present()
-    study = study or _new_study(demonstrated)
-    Membership.objects.bulk_create(Membership(study=study, user=user, role=role) for user, role in members)
+    if study is not None:
+        _join(study, new_members, demonstrated)
+        return
+    study = protocol.begin(_protocol(demonstrated), slug=demonstrated.slug, by=None)
+    _join(study, _present(), demonstrated)
+    stages.activate(study, by=None)
+    if not demonstrated.template:
+        Study.objects.filter(pk=study.pk).update(form=quality_form())
 
 
-def _new_study(demonstrated: Demonstrated) -> Study:
-    """Active, with readers who may see everything: the demonstration shows what there is."""
-    ae_title = _ae_title(demonstrated.comes_to)
-    document = Protocol(
-        title=demonstrated.title,
-        question=demonstrated.question,
-        arrival=Arrival(ae_title=ae_title.title, quiet_seconds=QUIET_SECONDS),
-        blinding=Blinding(readers="open", patient="shown"),
+def _join(study: Study, members: Iterable[tuple[User, Role]], demonstrated: Demonstrated) -> None:
+    Membership.objects.bulk_create(
+        Membership(
+            study=study, user=user, role=role, reader_role=demonstrated.reader_role if role == Role.READER else ""
+        )
+        for user, role in members
     )
-    study = protocol.begin(document, slug=demonstrated.slug, by=None)
-    protocol.freeze(study.protocols.get(), by=None)
-    study.stage, study.form = Study.Stage.ACTIVE, quality_form()
-    study.save()
-    return study
+
+
+def _protocol(demonstrated: Demonstrated) -> Protocol:
+    template = demonstrated.template or "shadow"
+    ae_title = demonstrated.comes_to.ae_title
+    start = protocol_starts.from_template(template, title=demonstrated.title, ae_title=ae_title)
+    arrival = Arrival(ae_title=ae_title, quiet_seconds=QUIET_SECONDS)
+    return start.model_copy(
+        update={"arrival": arrival, "irb_number": EXEMPT, **({} if demonstrated.template else _open(demonstrated))}
+    )
+
+
+def _open(demonstrated: Demonstrated) -> dict[str, object]:
+    """What makes of the template a study that takes every exam and hides nothing."""
+    pipeline = demonstrated.comes_to.pipeline
+    return {
+        "question": demonstrated.question,
+        "pipelines": (FrozenPipeline(name=pipeline),),
+        "criteria": (),
+        "arms": (Arm(key="ai", label="AI", findings=PipelineFindings(pipeline=pipeline)),),
+        "design": Shadow(arms=("ai",)),
+        "blinding": Blinding(readers="open", patient="shown"),
+        "endpoints": (Endpoint(key="quality", label="Quality", is_primary=True, measure="score", arms=("ai",)),),
+        "sample_size": SampleSize(cases=20),
+    }
 
 
 def _present() -> list[tuple[User, Role]]:

@@ -231,10 +231,12 @@ def result_of(demonstration: Demonstration, accession_number: str, pipeline: str
 
 @pytest.mark.parametrize("pipeline", FOUND)
 def test_what_a_demonstration_model_found_is_drawn_in_the_viewer_and_called_what_it_is(
-    reader: Page, demonstration: Demonstration, pictures: Path, pipeline: str
+    open_page: OpenPage, demonstration: Demonstration, pictures: Path, pipeline: str
 ) -> None:
     accession_number, said = FOUND[pipeline]
+    reader = open_page(*SIZES[0])
     reader.goto(f"{demonstration.url}/results/{result_of(demonstration, accession_number, pipeline)['id']}/")
+    log_in(reader, "coordinator")  # readers of two of these studies are blinded
     expect(reader.get_by_text("Demonstration model, not for clinical use").first).to_be_visible()
     expect(reader.get_by_text(said).first).to_be_visible()
     drawn = viewport(reader.frame_locator("iframe[data-viewer]"))

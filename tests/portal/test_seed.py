@@ -14,7 +14,7 @@ from portal.models import User
 from studies.models import Membership, Study
 
 pytestmark = pytest.mark.django_db
-EVERYBODY = {"admin", "coordinator", "reader1", "reader2", "qc", "governance", "scientist"}
+EVERYBODY = {"admin", "coordinator", "reader1", "reader2", "qc", "adjudicator", "governance", "scientist"}
 
 
 ROLES = {
@@ -22,6 +22,7 @@ ROLES = {
     "reader1": "reader",
     "reader2": "reader",
     "qc": "qc",
+    "adjudicator": "adjudicator",
     "governance": "governance",
     "scientist": "scientist",
 }
