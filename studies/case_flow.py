@@ -23,6 +23,8 @@ from dicom_ingest.models import Route
 from inference import dispatch, engine
 from inference.errors import InferenceError
 from inference.models import Job
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 from studies import arm_findings, outside_findings, qc_verdict
 from studies.arm_findings import Made
@@ -67,6 +69,21 @@ def settle(case_id: int) -> bool:
     case = _locked(case_id)
     if case is None or not case.study.enrols or case.state == State.EXCLUDED:
         return False
+    before = case.state
+    moved = _settle(case)
+    if case.state != before:
+        trail.record(
+            Action.CASE_MOVED, **record_of(case), detail={"case": case.number, "from": before, "to": case.state}
+        )
+    return moved
+
+
+def record_of(case: Case) -> dict[str, str]:
+    """What the audit trail calls the case; it comes with its study."""
+    return {"of": f"case:{case.pk}", "study": case.study.slug}
+
+
+def _settle(case: Case) -> bool:
     if case.state == State.ENROLLED and arm_findings.is_being_read(case):
         return _note_newer(case)
     standing = standing_of([case])[case.pk]
@@ -109,11 +126,12 @@ def back_to_qc(case: Case) -> None:
 @transaction.atomic
 def try_again(case: Case, *, by: User) -> None:
     """Retry the jobs for which the case failed, and ask for its pipelines once more at the next tick."""
+    Case.objects.filter(pk=case.pk).update(requested_at=None, request_problem="")
     jobs = _newest_jobs([case], {one.pipeline for one in wanted_of_case(case)})
     for job in jobs.values():
         if job.is_retryable:
             engine.retry(job.pk)
-    Case.objects.filter(pk=case.pk).update(requested_at=None, request_problem="")
+    trail.record(Action.CASE_TRIED_AGAIN, **record_of(case), detail={"case": case.number})
 
 
 def wanted_of(protocol: Protocol, ae_pipeline: str) -> tuple[Wanted, ...]:

@@ -12,6 +12,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.access import Capability
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
 from studies import case_flow, case_list, qc, rescreening
 from studies.case_list import Filters, Kind
@@ -35,6 +37,7 @@ def case_page_list(request: SignedInRequest, slug: str) -> HttpResponse:
     shows_patients = frame.may(Capability.VIEW_EXAMS)
     found = case_list.found(frame.study, filters, shows_patients=shows_patients)
     page = Paginator(found, CASES_PER_PAGE).get_page(request.GET.get("page"))
+    trail.record(Action.EXAMS_LISTED, of="cases", study=slug, detail={"count": len(page.object_list)})
     context = {
         "frame": frame,
         "filters": filters,
@@ -55,6 +58,7 @@ def case_page(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
     """One case: its screening, jobs, findings, quality check, truth and reads."""
     frame = frame_of(request.user, slug, Capability.VIEW_FLOW)
     case = _case(frame, number)
+    _viewed(case.exam.study_instance_uid, slug, page="case")
     context = {
         "frame": frame,
         "tab_here": "study-cases",
@@ -75,6 +79,7 @@ def screening_page(request: SignedInRequest, slug: str, screening: int) -> HttpR
     kept = _screening(frame, screening)
     if hasattr(kept, "case"):
         return redirect("study-case", slug, kept.case.number)
+    _viewed(kept.exam.study_instance_uid, slug, page="screening")
     context = {"frame": frame, "tab_here": "study-cases", "screening": kept, **_rights(frame), **_history(kept)}
     return render(request, "studies/screening.html", context)
 
@@ -148,6 +153,10 @@ def decide(request: SignedInRequest, slug: str, screening: int) -> HttpResponse:
         said="Your decision is kept.",
         to=("study-screening", slug, screening),
     )
+
+
+def _viewed(exam: str, study: str, *, page: str) -> None:
+    trail.record(Action.EXAM_VIEWED, of=exam, study=study, detail={"page": page})
 
 
 def _done(request: SignedInRequest, act: Callable[[], object], *, said: str, to: tuple[str, str, int]) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import transaction
@@ -13,6 +13,8 @@ from dicom_ingest import judging
 from dicom_ingest.exam_headers import HeaderUnreadable, headers_of_each
 from dicom_ingest.headers import SeriesHeader
 from dicom_ingest.models import Exam, Route
+from portal.audit import trail
+from portal.audit.actions import Action
 from studies import screening
 from studies.models import Case, MissedExam, ProtocolVersion, Screening, Study
 from studies.screening import Among, Screened
@@ -92,9 +94,21 @@ def screen_now(study_id: int, exam_ids: Sequence[int]) -> int:
     new = list(Exam.objects.filter(~Exists(screened), pk__in=exam_ids).order_by("received_at", "pk"))
     criteria = protocol.content.criteria
     among = candidates(study, new) if criteria else {}
-    for exam in new:
-        take(study, exam, protocol, screening.screen(criteria, among.get(exam.pk, ())))
-    return len(new)
+    kept = [take(study, exam, protocol, screening.screen(criteria, among.get(exam.pk, ()))) for exam in new]
+    if kept:
+        _record(study, protocol, kept)
+    return len(kept)
+
+
+def _record(study: Study, protocol: ProtocolVersion, kept: Sequence[Screening]) -> None:
+    outcomes = Counter(one.outcome for one in kept)
+    detail = {
+        "screened": len(kept),
+        "enrolled": outcomes[Screening.Outcome.MATCHED],
+        "excluded": outcomes[Screening.Outcome.EXCLUDED],
+        "protocol": protocol.number,
+    }
+    trail.record(Action.EXAMS_SCREENED, of=study.slug, study=study.slug, detail=detail)
 
 
 def _unscreened(titles: Iterable[str]) -> QuerySet[Route]:

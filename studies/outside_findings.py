@@ -12,6 +12,8 @@ from dicom_ingest import judging
 from dicom_ingest.exam_headers import HeaderUnreadable, headers_of
 from dicom_ingest.judging import Candidate, Outcome
 from dicom_ingest.models import Route, Series
+from portal.audit import trail
+from portal.audit.actions import Action
 from studies import arm_findings
 from studies.arm_findings import Made
 from studies.models import ENROLLING, Case, ProtocolVersion
@@ -64,17 +66,21 @@ def of(case: Case) -> list[OutsideSeries]:
 @transaction.atomic
 def _collect(case_id: int) -> bool:
     waiting = Case.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
-    case = waiting.select_related("exam", "protocol").filter(pk=case_id).first()
+    case = waiting.select_related("exam", "protocol", "study").filter(pk=case_id).first()
     if case is None:
         return False
     moment = now()
-    taken: set[str] = set()
+    newest: dict[str, Series] = {}
     for found in of(case):
-        if found.arm is not None and found.arm.key not in taken:
-            taken.add(found.arm.key)
-            arm_findings.keep(case, found.arm.key, Made(series=found.series, origin=_sender(found.series)))
+        if found.arm is not None:
+            newest.setdefault(found.arm.key, found.series)
+    made = {arm: Made(series=series, origin=_sender(series)) for arm, series in newest.items()}
+    kept = [arm for arm, one in made.items() if arm_findings.keep(case, arm, one)]
     case.looked_at = moment
     case.save(update_fields=["looked_at"])
+    if kept:
+        detail = {"case": case.number, "arms": kept}
+        trail.record(Action.FINDINGS_COLLECTED, of=f"case:{case.pk}", study=case.study.slug, detail=detail)
     return True
 
 

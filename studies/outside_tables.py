@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 from studies import arm_findings, case_tables
 from studies.arm_findings import Made
@@ -38,7 +40,10 @@ def keep(table: OutsideTable, findings: TableFindings, *, by: User) -> int:
     if not matching.matched:
         raise Refused("No row of the table finds a case, so there is nothing to keep.")
     case_tables.kept(table)
-    return sum(
+    kept = sum(
         arm_findings.keep(row.case, table.arm, Made(values=dict(row.values), table=table, origin=table.file_name))
         for row in matching.matched
     )
+    detail = {"arm": table.arm, "sha256": table.sha256, "rows": len(matching.matched), "changed": kept}
+    trail.record(Action.TABLE_KEPT, of=f"table:{table.pk}", study=study.slug, detail=detail)
+    return kept

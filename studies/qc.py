@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 from studies import case_flow
 from studies.errors import Refused
@@ -39,6 +41,8 @@ def review(case: Case, verdict: QCReview.Verdict, *, by: User, reason: str = "",
         note=note.strip(),
     )
     case_flow.judged(case)
+    detail = {"case": case.number, "decision": verdict.value, "state": case.state}
+    trail.record(Action.CASE_REVIEWED, **case_flow.record_of(case), detail=detail)
     return given
 
 
@@ -51,6 +55,7 @@ def reopen(case: Case, *, by: User, reason: str) -> None:
     if not reason.strip():
         raise Refused("Say why the case is checked again.")
     case_flow.back_to_qc(case)
+    trail.record(Action.CASE_TO_BE_REVIEWED_AGAIN, **case_flow.record_of(case), detail={"case": case.number})
 
 
 def _locked(case: Case) -> Case:

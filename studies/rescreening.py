@@ -8,6 +8,8 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.timezone import now
 
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 from studies import arm_findings, case_flow, enrolment, screening
 from studies.errors import Refused
@@ -38,10 +40,13 @@ def screen_again(screenings: Iterable[Screening], *, by: User, why: str) -> int:
     protocol = enrolment.protocol_for(study)
     locked = list(_locked(wanted))
     among = enrolment.candidates(study, [one.exam for one in locked])
-    return sum(
+    changed = sum(
         _replace(one, screening.screen(protocol.content.criteria, among[one.exam_id]), protocol, by=by, why=why)
         for one in locked
     )
+    detail = {"screened": len(locked), "changed": changed, "protocol": protocol.number}
+    trail.record(Action.EXAMS_SCREENED_AGAIN, of=study.slug, study=study.slug, detail=detail)
+    return changed
 
 
 @transaction.atomic
@@ -62,6 +67,8 @@ def decide(kept: Screening, outcome: Screening.Outcome, *, by: User, why: str) -
     verdicts = kept.verdicts
     _replace(kept, said, kept.protocol, by=by, why=why, decided_by=by)
     Screening.objects.filter(pk=kept.pk).update(verdicts=verdicts)
+    uid, slug = kept.exam.study_instance_uid, kept.study.slug
+    trail.record(Action.SCREENING_DECIDED, of=uid, study=slug, detail={"decision": outcome.value})
 
 
 @transaction.atomic
@@ -74,7 +81,9 @@ def take_missed(study: Study, *, by: User, why: str) -> int:
     missed = MissedExam.objects.filter(study=study)
     exams = list(missed.values_list("exam_id", flat=True))
     missed.delete()
-    return enrolment.screen_now(study.pk, exams)
+    taken = enrolment.screen_now(study.pk, exams)
+    trail.record(Action.MISSED_EXAMS_TAKEN, of=study.slug, study=study.slug, detail={"count": taken})
+    return taken
 
 
 def _open_study(screenings: QuerySet[Screening], why: str) -> Study | None:

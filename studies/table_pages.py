@@ -9,6 +9,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from portal.access import Capability
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
 from studies import case_tables, outside_tables, truth
 from studies.case_tables import Matching
@@ -58,6 +60,7 @@ def table(request: SignedInRequest, slug: str, table: int) -> HttpResponse:
     if request.method == "POST":
         return _keep(request, frame, shown, arm)
     matching, fault = _matching(shown, arm)
+    trail.record(Action.EXAMS_LISTED, of=f"table:{shown.pk}", study=slug)
     here = "study-cases" if arm else "study-truth"
     context = {"frame": frame, "tab_here": here, "table": shown, "arm": arm, "matching": matching, "fault": fault}
     return render(request, "studies/table.html", context)

@@ -17,6 +17,8 @@ from django.utils.timezone import now
 from dicom_ingest import conditions, judging
 from dicom_ingest.exam_headers import HeaderUnreadable, headers_of_each
 from dicom_ingest.models import Series
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.models import User
 from studies import case_tables, outside_findings
 from studies.case_tables import Matching
@@ -82,6 +84,8 @@ def import_table(table: OutsideTable, *, by: User, reason: str = "") -> TruthVer
     case_tables.kept(table)
     for row in matching.matched:
         _put(version, row.case, values=dict(row.values))
+    detail = {"version": version.number, "sha256": table.sha256, "cases": len(matching.matched)}
+    trail.record(Action.TRUTH_IMPORTED, of=f"truth:{version.pk}", study=study.slug, detail=detail)
     return version
 
 
@@ -115,6 +119,8 @@ def import_segmentations(study: Study, when: str, *, by: User, reason: str = "")
     version = _open_version(study, Source.SEGMENTATIONS, by=by, reason=reason)
     for case in Case.objects.filter(pk__in=found.chosen):
         _put(version, case, series=found.chosen[case.pk])
+    detail = {"version": version.number, "cases": len(found.chosen)}
+    trail.record(Action.TRUTH_IMPORTED, of=f"truth:{version.pk}", study=study.slug, detail=detail)
     return version
 
 
@@ -124,7 +130,10 @@ def record_decision(case: Case, values: Mapping[str, Any], by: User) -> CaseTrut
     study = _locked_study(case.study)
     source = Source.PANEL if reference_of(study).source == "panel" else Source.ADJUDICATION
     version = _open_version(study, source, by=by, reason=f"Decided for case {case.number}")
-    return _put(version, case, values=dict(values))
+    kept = _put(version, case, values=dict(values))
+    detail = {"version": version.number, "case": case.number, "source": source.value}
+    trail.record(Action.TRUTH_DECIDED, of=f"truth:{version.pk}", study=study.slug, detail=detail)
+    return kept
 
 
 @transaction.atomic
@@ -138,6 +147,7 @@ def lock_newest(study: Study, *, by: User) -> TruthVersion:
         raise Refused(f"Version {version.number} is locked already.")
     version.locked_at, version.locked_by = now(), by
     version.save(update_fields=["locked_at", "locked_by"])
+    trail.record(Action.TRUTH_LOCKED, of=f"truth:{version.pk}", study=study.slug, detail={"version": version.number})
     return version
 
 

@@ -10,6 +10,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.access import Capability
+from portal.audit import trail
+from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
 from studies import truth
 from studies.errors import Refused
@@ -29,6 +31,7 @@ def truth_page(request: SignedInRequest, slug: str) -> HttpResponse:
         frame.study.truths.select_related("made_by", "locked_by").annotate(covered=Count("cases")).order_by("-number")
     )
     newest = versions[0] if versions else None
+    trail.record(Action.TRUTH_VIEWED, of=slug, study=slug)
     enrolled = frame.study.cases.filter(state=Case.State.ENROLLED)
     context = {
         "frame": frame,

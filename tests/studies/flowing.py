@@ -21,7 +21,7 @@ PIPELINE_ARM = {"key": "ai", "label": "AI", "findings": {"kind": "pipeline", "pi
 def study_with_ai(slug: str = "glioma", **document: Any) -> Study:
     """An active study whose one arm is a pipeline that is not installed: its jobs are made by `job_of`."""
     ae_title = AETitle.objects.create(title=slug.upper()[:16], quiet_period_seconds=1)
-    about = {"pipelines": [{"name": "glioma", "digest": DIGEST}], "arms": [PIPELINE_ARM]}
+    about: dict[str, Any] = {"pipelines": [{"name": "glioma", "digest": DIGEST}], "arms": [PIPELINE_ARM]}
     return open_study(slug, ae_title=ae_title, **(about | document))
 
 

@@ -20,7 +20,7 @@ from tests.conftest import Cast
 from tests.studies.flowing import case_for, exam_for, job_of, study_with_ai, succeed
 
 Box = FlowBox
-CHECKED = {"quality_control": {"required": True, "reasons": ["Motion"]}}
+CHECKED: dict[str, Any] = {"quality_control": {"required": True, "reasons": ["Motion"]}}
 THIN = {"name": "Thin slices", "when": "series.SliceThickness <= 2.0"}
 ROUNDS = 40
 

@@ -7,11 +7,13 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from dicom_ingest.models import Exam
 from inference.models import Job
 from portal.access import Role
 from portal.models import User
@@ -23,7 +25,7 @@ from tests.studies.flowing import PIPELINE_ARM, case_for, exam_for, job_of, stud
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
 TABLE = {"key": "vendor", "label": "Vendor AI", "findings": {"kind": "table", "columns": ["Volume", "Grade"]}}
-DOCUMENT = {
+DOCUMENT: dict[str, Any] = {
     "title": "Glioma follow-up",
     "arms": [PIPELINE_ARM, TABLE],
     "quality_control": {"required": True, "reviewers": 2, "reasons": ["Motion or artefact", "Wrong series"]},
@@ -76,7 +78,7 @@ def _about(number: int) -> dict[str, str]:
     }
 
 
-def _exam(study: Study, number: int) -> object:
+def _exam(study: Study, number: int) -> Exam:
     exam = exam_for(study, **_about(number))
     exam.routes.all().delete()
     return exam
