@@ -15,12 +15,13 @@ All counts of a study are one statement, and so of one moment: they add up whate
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Case as SqlCase
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value, When
 from django.utils.functional import cached_property
 
 from studies import truth
@@ -56,9 +57,16 @@ class FlowBox(StrEnum):
     def label(self) -> str:
         return LABELS[self]
 
+    @property
+    def leaves(self) -> frozenset[FlowBox]:
+        """The boxes that are not divided any further, of those that this one consists of; itself where it is one."""
+        parts = PARTS.get(self)
+        return frozenset({self}) if parts is None else frozenset().union(*(part.leaves for part in parts))
+
     def cases(self, study: Study) -> QuerySet[Screening]:
         """What the box counts in the study, pilot and real: screenings, each with its case where it has one."""
-        return Screening.objects.filter(_conditions()[self], study=study)
+        found = Screening.objects.filter(_outer_condition(self), study=study)
+        return found if self in _OUTER else found.alias(leaf=_leaf()).filter(leaf__in=self.leaves)
 
 
 LABELS: Mapping[FlowBox, str] = {
@@ -178,10 +186,8 @@ def lines(studies: Sequence[Study]) -> dict[int, FlowLine]:
 
 
 def _rows(studies: Sequence[int]) -> Iterable[Mapping[str, object]]:
-    conditions = _conditions(studies)
-    counts = {box.name: Count("pk", filter=conditions[box]) for box in FlowBox}
-    grouped = Screening.objects.filter(study__in=studies).order_by()
-    return grouped.values("study_id", "is_pilot", "outcome", "criterion").annotate(**counts)
+    grouped = Screening.objects.filter(study__in=studies).order_by().annotate(leaf=_leaf())
+    return grouped.values("study_id", "is_pilot", "criterion", "leaf").annotate(count=Count("pk"))
 
 
 def _missed(studies: Sequence[Study]) -> QuerySet[MissedExam, tuple[int, int]]:
@@ -190,46 +196,59 @@ def _missed(studies: Sequence[Study]) -> QuerySet[MissedExam, tuple[int, int]]:
 
 
 def _counts(rows: Iterable[Mapping[str, object]]) -> FlowCounts:
-    rows = list(rows)
-    boxes = {box: sum(int(str(row[box.name])) for row in rows) for box in FlowBox}
-    reasons = [
-        Reason(box=FlowBox(str(row["outcome"])), criterion=str(row["criterion"]), count=int(str(row["RECEIVED"])))
-        for row in rows
-        if row["outcome"] != Outcome.MATCHED
-    ]
-    return FlowCounts(boxes=boxes, reasons=tuple(sorted(reasons, key=lambda one: (-one.count, one.criterion))))
+    leaves: Counter[FlowBox] = Counter()
+    reasons: Counter[tuple[FlowBox, str]] = Counter()
+    for row in rows:
+        leaf, count = FlowBox(str(row["leaf"])), int(str(row["count"]))
+        leaves[leaf] += count
+        if leaf in (FlowBox.EXCLUDED, FlowBox.UNDECIDED):
+            reasons[leaf, str(row["criterion"])] += count
+    return FlowCounts(
+        boxes={box: sum(leaves[leaf] for leaf in box.leaves) for box in FlowBox},
+        reasons=tuple(Reason(box=box, criterion=name, count=count) for (box, name), count in reasons.most_common()),
+    )
 
 
-def _conditions(studies: Sequence[int] | None = None) -> dict[FlowBox, Q]:
-    """What each box holds, as a condition on screenings."""
-    matched = Q(outcome=Outcome.MATCHED)
-    states = {FlowBox(state.value): matched & Q(case__state=state) for state in State if state != State.EXCLUDED}
-    enrolled = states[FlowBox.ENROLLED]
-    reads = Read.objects.filter(case=OuterRef("case")).exclude(state=Read.State.WITHDRAWN)
+def _outer_condition(box: FlowBox) -> Q:
+    """What is known of the box without looking at reads: all of it, or that its cases are enrolled."""
+    return _OUTER.get(box, _OUTER[FlowBox.ENROLLED])
+
+
+_MATCHED = Q(outcome=Outcome.MATCHED)
+_OUTER: Mapping[FlowBox, Q] = {
+    FlowBox.RECEIVED: Q(),
+    FlowBox.MATCHED: _MATCHED,
+    FlowBox.EXCLUDED: Q(outcome=Outcome.EXCLUDED),
+    FlowBox.UNDECIDED: Q(outcome=Outcome.UNDECIDED),
+    **{FlowBox(state.value): _MATCHED & Q(case__state=state) for state in State if state != State.EXCLUDED},
+}
+
+
+def _leaf() -> SqlCase:
+    """The one box, of those that are not divided any further, that a screening stands in. Reads are looked at last."""
+    outside = [FlowBox.EXCLUDED, FlowBox.UNDECIDED]
+    before_enrolled = [box for box in PARTS[FlowBox.MATCHED] if box != FlowBox.ENROLLED]
+    reads = Read.objects.filter(case=OuterRef("case"))
     has_open, has_done = Exists(reads.filter(state__in=Read.OPEN)), Exists(reads.filter(state=Read.State.SUBMITTED))
-    nobody_reads = Q(case__protocol__in=_without_readers())
-    assigned = enrolled & (nobody_reads | Q(has_open) | Q(has_done))
-    read = assigned & Q(~has_open)
-    analysed = read & _is_analysed()
-    return {
-        FlowBox.RECEIVED: Q(),
-        FlowBox.MATCHED: matched,
-        FlowBox.EXCLUDED: Q(outcome=Outcome.EXCLUDED),
-        FlowBox.UNDECIDED: Q(outcome=Outcome.UNDECIDED),
-        **states,
-        FlowBox.UNASSIGNED: enrolled & ~nobody_reads & Q(~has_open) & Q(~has_done),
-        FlowBox.ASSIGNED: assigned,
-        FlowBox.UNREAD: assigned & Q(has_open) & Q(~has_done),
-        FlowBox.PARTLY_READ: assigned & Q(has_open) & Q(has_done),
-        FlowBox.READ: read,
-        FlowBox.ANALYSED: analysed,
-        FlowBox.NOT_ANALYSED: read & ~_is_analysed(),
-    }
+    without_readers = Q(case__protocol__in=_without_readers().order_by().values("pk"))
+    return SqlCase(
+        *(When(_OUTER[box], then=_word(box)) for box in (*outside, *before_enrolled)),
+        When(without_readers & _is_analysed(), then=_word(FlowBox.ANALYSED)),
+        When(without_readers, then=_word(FlowBox.NOT_ANALYSED)),
+        When(has_open, then=SqlCase(When(has_done, then=_word(FlowBox.PARTLY_READ)), default=_word(FlowBox.UNREAD))),
+        When(~has_done, then=_word(FlowBox.UNASSIGNED)),
+        When(_is_analysed(), then=_word(FlowBox.ANALYSED)),
+        default=_word(FlowBox.NOT_ANALYSED),
+    )
+
+
+def _word(box: FlowBox) -> Value:
+    return Value(box.value)
 
 
 def _is_analysed() -> Q:
-    no_reference = ProtocolVersion.objects.filter(document__reference__source="none")
-    has_truth = Exists(CaseTruth.objects.filter(case=OuterRef("case"), version__in=truth.counting()))
+    no_reference = ProtocolVersion.objects.filter(document__reference__source="none").order_by().values("pk")
+    has_truth = Exists(CaseTruth.objects.filter(case=OuterRef("case"), version__in=truth.counting().values("pk")))
     without = Q(case__protocol__in=no_reference)
     return (without & Q(study__stage__in=LOCKED)) | (~without & Q(has_truth))
 

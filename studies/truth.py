@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.utils.timezone import now
 
 from dicom_ingest import conditions, judging
@@ -58,13 +58,16 @@ def newest(study: Study) -> TruthVersion | None:
 
 def counting() -> QuerySet[TruthVersion]:
     """The newest locked version of each study."""
-    locked = TruthVersion.objects.filter(study=OuterRef("study"), locked_at__isnull=False).order_by("-number")
-    return TruthVersion.objects.filter(pk=Subquery(locked.values("pk")[:1]))
+    return TruthVersion.objects.filter(locked_at__isnull=False).order_by("study_id", "-number").distinct("study_id")
 
 
 def of_case(case: Case) -> CaseTruth | None:
     """The truth that counts for the case."""
-    return CaseTruth.objects.filter(case=case, version__in=counting()).select_related("version", "series").first()
+    return (
+        CaseTruth.objects.filter(case=case, version__in=counting().values("pk"))
+        .select_related("version", "series")
+        .first()
+    )
 
 
 def preview(table: OutsideTable) -> Matching:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from django.db import transaction
 from django.utils.timezone import now
 
 from dicom_ingest.models import AETitle, Exam, Route
@@ -58,6 +59,7 @@ def version_of(name: str = "glioma", digest: str = DIGEST) -> PipelineVersion:
     return found
 
 
+@transaction.atomic
 def job_of(case: Case, state: Job.State, *, digest: str = DIGEST, reason: str = "", fingerprint: str = "a") -> Job:
     """A job of the arm's pipeline on the case, which supersedes the ones before; with a result where it succeeded."""
     Job.objects.filter(exam=case.exam).exclude(state=Job.State.SUPERSEDED).update(state=Job.State.SUPERSEDED)
@@ -69,6 +71,7 @@ def job_of(case: Case, state: Job.State, *, digest: str = DIGEST, reason: str = 
     return job
 
 
+@transaction.atomic
 def succeed(job: Job) -> None:
     Job.objects.filter(pk=job.pk).update(state=Job.State.SUCCEEDED, reason="")
     Result.objects.create(job=job, exam=job.exam)
