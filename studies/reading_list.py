@@ -42,43 +42,39 @@ class NextRead:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyReads:
-    """How far a reader is with the reads of one study.
+class ReadCounts:
+    """Reads in numbers. ready: may be opened now; the first of those that may not yet opens at `opens_at`."""
 
-    ready: may be opened now. waiting: not yet, for a washout or a read before; the first of them opens at `opens_at`.
-    """
-
-    study: Study
     total: int
     done: int
     ready: int
     overdue: int
     opens_at: datetime | None
-    next: NextRead | None
 
     @property
     def waiting(self) -> int:
+        """Those that wait for a washout or for a read before them."""
         return self.total - self.done - self.ready
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyReads:
+    """How far a reader is with the reads of one study."""
+
+    study: Study
+    counts: ReadCounts
+    next: NextRead | None
 
 
 def reads_of(user: User) -> tuple[StudyReads, ...]:
     """By title, every study in which `user` has reads. At most three queries, however many studies and reads."""
-    counts = {row.pop("study"): row for row in _counts(user)}
+    counts = _counts(user)
     if not counts:
         return ()
     following = {read.study_id: read for read in _in_turn(user).distinct("study_id")}
-    studies = Study.objects.filter(pk__in=counts).order_by("title")
     return tuple(
-        StudyReads(
-            study=study,
-            total=counts[study.pk]["total"],
-            done=counts[study.pk]["done"],
-            ready=counts[study.pk]["ready"],
-            overdue=counts[study.pk]["overdue"],
-            opens_at=counts[study.pk]["opens_at"],
-            next=_numbered(following.get(study.pk), counts[study.pk]["done"], counts[study.pk]["total"]),
-        )
-        for study in studies
+        StudyReads(study=study, counts=counts[study.pk], next=_numbered(following.get(study.pk), counts[study.pk]))
+        for study in Study.objects.filter(pk__in=list(counts)).order_by("title")
     )
 
 
@@ -131,8 +127,8 @@ def place_of(read: Read, user: User) -> tuple[int, int]:
     return reads.filter(state=State.SUBMITTED).count() + 1, reads.count()
 
 
-def _numbered(read: Read | None, done: int, total: int) -> NextRead | None:
-    return None if read is None else NextRead(read=read, number=done + 1, of=total)
+def _numbered(read: Read | None, counts: ReadCounts) -> NextRead | None:
+    return None if read is None else NextRead(read=read, number=counts.done + 1, of=counts.total)
 
 
 def _in_turn(user: User) -> ReadQuerySet:
@@ -146,19 +142,20 @@ def _in_turn(user: User) -> ReadQuerySet:
     return mine(user).due().select_related("study").annotate(turn=turn).order_by("study_id", "turn", "position")
 
 
-def _counts(user: User) -> list[dict[str, object]]:
+def _counts(user: User) -> dict[int, ReadCounts]:
     moment = now()
     is_open = Q(state__in=Read.OPEN)
-    ready = (
-        is_open & (Q(not_before=None) | Q(not_before__lte=moment)) & (Q(after=None) | Q(after__state=State.SUBMITTED))
+    is_first = Q(after=None) | Q(after__state=State.SUBMITTED)
+    ready = is_open & is_first & (Q(not_before=None) | Q(not_before__lte=moment))
+    grouped = mine(user).counting().order_by().values_list("study")
+    rows = grouped.annotate(
+        total=Count("pk"),
+        done=Count("pk", filter=Q(state=State.SUBMITTED)),
+        ready=Count("pk", filter=ready & Q(study__stage__in=["pilot", "active"])),
+        overdue=Count("pk", filter=ready & Q(due_at__lt=moment)),
+        opens_at=Min("not_before", filter=is_open & Q(not_before__gt=moment)),
     )
-    grouped = mine(user).counting().order_by().values("study")
-    return list(
-        grouped.annotate(
-            total=Count("pk"),
-            done=Count("pk", filter=Q(state=State.SUBMITTED)),
-            ready=Count("pk", filter=ready & Q(study__stage__in=["pilot", "active"])),
-            overdue=Count("pk", filter=ready & Q(due_at__lt=moment)),
-            opens_at=Min("not_before", filter=is_open & Q(not_before__gt=moment)),
-        )
-    )
+    return {
+        study: ReadCounts(total=total, done=done, ready=ready, overdue=overdue, opens_at=opens_at)
+        for study, total, done, ready, overdue, opens_at in rows
+    }

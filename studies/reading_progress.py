@@ -22,29 +22,36 @@ READS = (Role.READER, Role.ADJUDICATOR)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReaderLine:
-    """One reader of the study, here or gone, in numbers. `missing`: cases dealt before they came, that they lack."""
+class ReaderCounts:
+    """The reads of one reader, in numbers. cases: how many of the study's cases they were given."""
 
-    user: User
-    roles: tuple[str, ...]
-    order: ReadingOrder | None
+    cases: int = 0
     total: int = 0
     done: int = 0
-    begun: int = 0
     ready: int = 0
     overdue: int = 0
     withdrawn: int = 0
     last_at: datetime | None = None
     opens_at: datetime | None = None
+
+    @property
+    def waiting(self) -> int:
+        return self.total - self.done - self.ready
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderLine:
+    """One reader of the study, here or gone. `missing`: cases dealt out before they came, that they lack."""
+
+    user: User
+    roles: tuple[str, ...]
+    order: ReadingOrder | None
+    counts: ReaderCounts
     missing: int = 0
 
     @property
     def has_left(self) -> bool:
         return not self.roles
-
-    @property
-    def waiting(self) -> int:
-        return self.total - self.done - self.ready
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,30 +97,25 @@ def _is_split(version: ProtocolVersion) -> bool:
 
 
 def _lines(study: Study, *, of_all: bool) -> tuple[ReaderLine, ...]:
-    counts = {row.pop("reader"): row for row in _counts(study)}
+    counts = _counts(study)
     orders = {order.reader_id: order for order in ReadingOrder.objects.filter(study=study)}
     roles = _roles(study)
-    dealt = Read.objects.filter(study=study, kind=Read.Kind.READ).aggregate(n=Count("case", distinct=True))["n"]
-    users = User.objects.filter(pk__in=counts.keys() | roles.keys()).order_by("username")
+    dealt = Read.objects.filter(study=study, kind=Read.Kind.READ).counting().aggregate(n=Count("case", distinct=True))
+    users = User.objects.filter(pk__in=[*counts, *roles]).order_by("username")
     return tuple(
         ReaderLine(
             user=user,
             roles=tuple(roles.get(user.pk, ())),
             order=orders.get(user.pk),
-            missing=_missing(dealt, cases, roles.get(user.pk, [])) if of_all else 0,
-            **row,
+            counts=counts.get(user.pk, ReaderCounts()),
+            missing=_missing(dealt["n"], counts.get(user.pk, ReaderCounts()), roles.get(user.pk, [])) if of_all else 0,
         )
         for user in users
-        for cases, row in [_split(counts.get(user.pk, {}))]
     )
 
 
-def _split(row: dict[str, int]) -> tuple[int, dict[str, int]]:
-    return row.get("cases", 0), {name: value for name, value in row.items() if name != "cases"}
-
-
-def _missing(dealt: int, cases: int, roles: list[str]) -> int:
-    return dealt - cases if Role.READER.label in " ".join(roles) else 0
+def _missing(dealt: int, counts: ReaderCounts, roles: list[str]) -> int:
+    return dealt - counts.cases if any(role.startswith(Role.READER.label) for role in roles) else 0
 
 
 def _roles(study: Study) -> dict[int, list[str]]:
@@ -127,26 +129,35 @@ def _roles(study: Study) -> dict[int, list[str]]:
     return held
 
 
-def _counts(study: Study) -> list[dict[str, int]]:
+def _counts(study: Study) -> dict[int, ReaderCounts]:
     moment = now()
-    counting = ~Q(state=State.WITHDRAWN)
     is_open = Q(state__in=Read.OPEN)
     is_first = Q(after=None) | Q(after__state=State.SUBMITTED)
     ready = is_open & is_first & (Q(not_before=None) | Q(not_before__lte=moment))
-    grouped = Read.objects.filter(study=study).counting().order_by().values("reader")
-    return list(
-        grouped.annotate(
-            cases=Count("case", filter=Q(kind=Read.Kind.READ), distinct=True),
-            total=Count("pk", filter=counting),
-            done=Count("pk", filter=Q(state=State.SUBMITTED)),
-            begun=Count("pk", filter=Q(state=State.OPENED)),
-            ready=Count("pk", filter=ready),
-            overdue=Count("pk", filter=ready & Q(due_at__lt=moment)),
-            withdrawn=Count("pk", filter=Q(state=State.WITHDRAWN)),
-            last_at=Max("submitted_at"),
-            opens_at=Min("not_before", filter=is_open & Q(not_before__gt=moment)),
-        )
+    grouped = Read.objects.filter(study=study).counting().order_by().values_list("reader")
+    rows = grouped.annotate(
+        cases=Count("case", filter=Q(kind=Read.Kind.READ), distinct=True),
+        total=Count("pk", filter=~Q(state=State.WITHDRAWN)),
+        done=Count("pk", filter=Q(state=State.SUBMITTED)),
+        ready=Count("pk", filter=ready),
+        overdue=Count("pk", filter=ready & Q(due_at__lt=moment)),
+        withdrawn=Count("pk", filter=Q(state=State.WITHDRAWN)),
+        last_at=Max("submitted_at"),
+        opens_at=Min("not_before", filter=is_open & Q(not_before__gt=moment)),
     )
+    return {
+        reader: ReaderCounts(
+            cases=cases,
+            total=total,
+            done=done,
+            ready=ready,
+            overdue=overdue,
+            withdrawn=withdrawn,
+            last_at=last_at,
+            opens_at=opens_at,
+        )
+        for reader, cases, total, done, ready, overdue, withdrawn, last_at, opens_at in rows
+    }
 
 
 def _missing_findings(study: Study, version: ProtocolVersion) -> list[tuple[str, int]]:

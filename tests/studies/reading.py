@@ -22,10 +22,10 @@ ARMS = [
     {"key": "novice", "label": "Novice's mask", "findings": {"kind": "dicom", "when": 'series.Modality == "SEG"'}},
     {"key": "alone", "label": "Without a model", "findings": {"kind": "people"}},
 ]
-INDEPENDENT = {"kind": "independent", "arms": ["alone"]}
-ONE_SITTING = {"kind": "unaided-aided", "aid": "ai"}
-CROSSOVER = {"kind": "unaided-aided", "aid": "ai", "order": "crossover", "washout_days": 28}
-SCORING = {"kind": "blind-scoring", "arms": ["ai", "novice"]}
+INDEPENDENT: dict[str, Any] = {"kind": "independent", "arms": ["alone"]}
+ONE_SITTING: dict[str, Any] = {"kind": "unaided-aided", "aid": "ai"}
+CROSSOVER: dict[str, Any] = {"kind": "unaided-aided", "aid": "ai", "order": "crossover", "washout_days": 28}
+SCORING: dict[str, Any] = {"kind": "blind-scoring", "arms": ["ai", "novice"]}
 
 
 @dataclass
@@ -71,7 +71,7 @@ def bench(
     """A blinded study of that design, on an AE title of its own."""
     ae_title = AETitle.objects.create(title=slug.upper()[:16], pipeline="brain-extraction", quiet_period_seconds=1)
     form = quality_form()
-    about = {
+    about: dict[str, Any] = {
         "pipelines": [{"name": "brain-extraction"}],
         "arms": ARMS,
         "design": {"form": form.slug} | design,

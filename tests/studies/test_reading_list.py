@@ -45,7 +45,7 @@ def test_reads_come_in_the_order_that_was_drawn() -> None:
     _, reader = dealt(INDEPENDENT)
     assert [done(reader).position for _ in range(4)] == [1, 2, 3, 4]
     [line] = reads_of(reader)
-    assert (line.done, line.total, line.ready, line.next) == (4, 4, 0, None)
+    assert (line.counts.done, line.counts.total, line.counts.ready, line.next) == (4, 4, 0, None)
 
 
 def test_a_read_that_is_begun_comes_before_others() -> None:
@@ -79,8 +79,8 @@ def test_what_waits_for_its_washout_is_told_with_its_day() -> None:
     _, reader = dealt(CROSSOVER, cases=2)
     done(reader)
     [line] = reads_of(reader)
-    assert (line.done, line.total, line.ready, line.waiting) == (1, 4, 1, 2)
-    assert line.opens_at is not None and line.opens_at > now() + timedelta(days=27)
+    assert (line.counts.done, line.counts.total, line.counts.ready, line.counts.waiting) == (1, 4, 1, 2)
+    assert line.counts.opens_at is not None and line.counts.opens_at > now() + timedelta(days=27)
 
 
 def test_what_is_overdue_is_counted_and_comes_first_among_studies() -> None:
@@ -93,11 +93,11 @@ def test_what_is_overdue_is_counted_and_comes_first_among_studies() -> None:
     found = next_of(reads_of(reader))
     assert found is not None and found.read.study == one.study
     Read.objects.filter(study=one.study).update(due_at=now() - timedelta(days=1))
-    assert {line.study.slug: line.overdue for line in reads_of(reader)} == {"alder": 0, "zebra": 4}
+    assert {line.study.slug: line.counts.overdue for line in reads_of(reader)} == {"alder": 0, "zebra": 4}
 
 
 def test_urgent_findings_bring_reads_forward_only_where_nothing_is_hidden() -> None:
-    aided = {"kind": "independent", "arms": ["ai"]}
+    aided: dict[str, object] = {"kind": "independent", "arms": ["ai"]}
     for slug, readers, expected in (("open", "open", True), ("blind", "blinded", False)):
         _, reader = _with_urgent_last(aided, slug, readers)
         found = next_of(reads_of(reader))
@@ -143,7 +143,7 @@ def test_a_locked_study_has_no_next_read() -> None:
     one, reader = dealt(INDEPENDENT)
     Study.objects.filter(pk=one.study.pk).update(stage=Study.Stage.LOCKED)
     [line] = reads_of(reader)
-    assert (line.next, line.ready, line.total) == (None, 0, 4)
+    assert (line.next, line.counts.ready, line.counts.total) == (None, 0, 4)
 
 
 def test_the_number_of_queries_grows_with_neither_reads_nor_studies(signed_in: SignIn) -> None:
