@@ -16,6 +16,7 @@ LARGEST = 5_000
 """Cases of the first study; the other studies share the rest."""
 READERS_A_STUDY = 20
 PIPELINE = "bench"
+FORM = "segmentation-quality"
 
 
 def write() -> tuple[list[Study], list[User]]:
@@ -34,7 +35,7 @@ def write() -> tuple[list[Study], list[User]]:
 
 def _study(number: int) -> Study:
     from dicom_ingest.models import AETitle  # noqa: PLC0415 - after django.setup()
-    from studies import protocol  # noqa: PLC0415
+    from studies import protocol, protocol_forms  # noqa: PLC0415
     from studies.design_schema import Independent  # noqa: PLC0415
     from studies.protocol_schema import Arm, Arrival, PeopleFindings, Protocol  # noqa: PLC0415
 
@@ -43,8 +44,8 @@ def _study(number: int) -> Study:
         question="How long do its pages take?",
         arrival=Arrival(ae_title=f"BENCH{number}"),
         arms=(Arm(key="people", label="People", findings=PeopleFindings()),),
-        forms=({"name": "quality", "title": "Quality", "sections": []},),
-        design=Independent(arms=("people",), form="quality", readers_per_case=2),
+        forms=(protocol_forms.shipped()[FORM],),
+        design=Independent(arms=("people",), form=FORM, readers_per_case=2),
     )
     study = protocol.begin(document, slug=f"study-{number}", by=None)
     protocol.freeze(study.protocols.get(), by=None)

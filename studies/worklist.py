@@ -210,7 +210,7 @@ def _study_lines(user: User, *, only: Study | None = None) -> tuple[StudyLine, .
     mine = Study.objects.all() if user.is_superuser else Study.objects.filter(pk__in=roles)
     studies = list((mine.filter(pk=only.pk) if only else mine).select_related("ae_title", "form"))
     overseen = [study for study in studies if user.is_superuser or roles[study.pk] & OVERSEERS]
-    flows = flow.lines(overseen)
+    flows = flow.lines(overseen) if overseen else {}
     judged = _judged(studies)
     reads = [study for study in studies if READERS & roles[study.pk] and study in judged]
     readings = _readings(user, reads)
@@ -245,6 +245,8 @@ def _roles_by_study(user: User) -> defaultdict[int, set[Role]]:
 
 def _readings(user: User, studies: Sequence[Study]) -> dict[int, Reading]:
     """By study its cases, those with a result, and those that `user` has judged."""
+    if not studies:
+        return {}
     responses = Response.objects.filter(result=OuterRef("result_id"), author=user)
     counted = (
         Case.objects.filter(study__in=[study.pk for study in studies])
@@ -277,6 +279,8 @@ def _current_result() -> QuerySet[Result]:
 
 
 def _first_cases(user: User, studies: Sequence[Study]) -> dict[int, tuple[CaseLine, ...]]:
+    if not studies:
+        return {}
     position = Window(RowNumber(), partition_by=F("study_id"), order_by=["place", "turn", "number"])
     cases = cases_for(user, studies).annotate(position=position).filter(position__lte=CASES_PER_STUDY)
     by_study: defaultdict[int, list[CaseLine]] = defaultdict(list)

@@ -227,7 +227,7 @@ def test_the_number_of_queries_does_not_grow_with_cases_or_studies(
         judge(make_case(), cast.reader)
         make_case(State.FAILED, of=other if n % 2 else None)
     assert _queries(lambda: browser.get("/")) == few
-    assert few <= 23
+    assert few <= 26
 
 
 def test_a_long_list_is_cut_and_leads_to_the_whole(cast: Cast, make_case: MakeCase, signed_in: SignIn) -> None:
