@@ -31,6 +31,7 @@ async function open() {
     return say("The portal cannot be reached, so the images are not here yet. Reload the page in a moment.");
   }
   if (answer.ok) return start(await answer.json());
+  if (answer.type === "opaqueredirect") document.dispatchEvent(new Event("overread:refused"));
   const [navigation] = performance.getEntriesByType("navigation");
   if (answer.status === 409 && navigation.type !== "reload") return location.reload();
   if (answer.status === 409) return say((await answer.json()).problem);
@@ -83,7 +84,10 @@ async function settle(answer) {
     if (form()) form().querySelector("[data-claim]").hidden = !claimed;
     return;
   }
-  if (answer.type === "opaqueredirect") return keepTrying(`You are signed out. ${KEPT} Sign in in another tab.`);
+  if (answer.type === "opaqueredirect") {
+    document.dispatchEvent(new Event("overread:refused"));
+    return keepTrying(`You are signed out. ${KEPT}`);
+  }
   keepTrying(`Not saved (error ${answer.status}). Trying again.`);
 }
 

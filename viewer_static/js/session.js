@@ -250,6 +250,7 @@ warning.querySelector("[data-session-stay]").addEventListener("click", () => {
 });
 document.addEventListener("visibilitychange", () => document.hidden || look("GET"));
 window.addEventListener("focus", () => isOut && look("GET"));
+document.addEventListener("overread:refused", () => look("GET")); // a page's own request was sent to the sign-in
 listenTo(window);
 for (const frame of document.querySelectorAll("iframe")) {
   frame.addEventListener("load", () => listenToFrame(frame));
