@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def result(cast: Cast, study: Study, make_result: MakeResult) -> Result:
     Study.objects.filter(pk=study.pk).update(form=forms.register("place", PLACE))
     pixels = np.zeros((ROWS, COLUMNS), "<u2")
     pixels[::8], pixels[:, ::8] = 900, 900
-    made = {"Rows": ROWS, "Columns": COLUMNS, "PixelSpacing": [HIGH, WIDE], "PixelData": pixels.tobytes()}
+    made: dict[str, Any] = {"Rows": ROWS, "Columns": COLUMNS, "PixelSpacing": [HIGH, WIDE], "PixelData": pixels.tobytes()}
     [instance] = receive(mr_slice(1, **made))
     return make_result(complete(instance.series.exam))
 
