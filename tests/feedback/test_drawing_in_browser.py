@@ -24,6 +24,8 @@ from tests.dicom_ingest.scans import complete, mr_slice, receive
 from tests.e2e.conftest import CHROMIUM
 from tests.feedback.conftest import MakeResult
 
+PATIENCE_MS = 20_000
+"""A busy machine takes its time to answer."""
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 WIDE, HIGH = 3.0, 1.0
 """Spacing of columns and of rows, mm: unequal, so that one taken for the other shows."""
@@ -42,6 +44,7 @@ def browser() -> Iterator[Browser]:
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        expect.set_options(timeout=PATIENCE_MS)
         yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
 
 
@@ -51,7 +54,12 @@ def result(cast: Cast, study: Study, make_result: MakeResult) -> Result:
     Study.objects.filter(pk=study.pk).update(form=forms.register("place", PLACE))
     pixels = np.zeros((ROWS, COLUMNS), "<u2")
     pixels[::8], pixels[:, ::8] = 900, 900
-    made: dict[str, Any] = {"Rows": ROWS, "Columns": COLUMNS, "PixelSpacing": [HIGH, WIDE], "PixelData": pixels.tobytes()}
+    made: dict[str, Any] = {
+        "Rows": ROWS,
+        "Columns": COLUMNS,
+        "PixelSpacing": [HIGH, WIDE],
+        "PixelData": pixels.tobytes(),
+    }
     [instance] = receive(mr_slice(1, **made))
     return make_result(complete(instance.series.exam))
 

@@ -21,6 +21,8 @@ from portal.models import User
 from studies.models import Study
 from tests.conftest import PASSWORD, Cast
 
+PATIENCE_MS = 20_000
+"""A busy machine takes its time to answer."""
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 VIEWER = "**/*.bundle.*.js"
 OpenForm = Callable[..., Page]
@@ -31,6 +33,7 @@ def browser() -> Iterator[Browser]:
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        expect.set_options(timeout=PATIENCE_MS)
         yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
-from pytest_django import Settings
 
 from feedback import stopwatch
 from feedback.models import Form, Response
@@ -190,15 +189,17 @@ def test_without_a_true_opening_time_nothing_is_saved_and_nothing_lost(
 
 
 def test_a_form_left_open_too_long_is_submitted_again_from_now(
-    cast: Cast, result: Result, signed_in: SignIn, settings: Settings
+    *, cast: Cast, result: Result, form: Form, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    long_ago = time.time() - timedelta(hours=13).total_seconds()
+    with monkeypatch.context() as patch:
+        patch.setattr("django.core.signing.time.time", lambda: long_ago)
+        opened = stopwatch.start(result=result, form=form, reader=cast.reader)
     client = signed_in(cast.reader)
-    page = page_of(client, result)
-    settings.SESSION_COOKIE_AGE = -1
-    status, page = submit_page(client, result, page)
-    assert status == 409
+    response = client.post(reverse("result-feedback", args=[result.pk]), POSTED | {"opened": opened})
+    page = response.content.decode()
+    assert response.status_code == 409
     assert "was open for more than" in page
-    settings.SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
     assert submit_page(client, result, page)[0] == 302
 
 
