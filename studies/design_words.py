@@ -9,6 +9,7 @@ _FORM = Field(name="form", label="Form", kind="choice", among="forms", help="Wha
 _ROLE = Field(name="reader_role", label="Who reads", kind="choice", among="roles", empty=_EVERY_READER)
 _DUE = Field(
     name="due_days",
+    zero="no date",
     label="Due within",
     kind="number",
     unit="days",
@@ -50,6 +51,7 @@ DESIGNS = Kinds(
                 _ARMS,
                 Field(
                     name="readers_per_case",
+                    zero="all of them",
                     label="Readers for each case",
                     kind="number",
                     help="0: all of them.",

@@ -15,13 +15,13 @@ from portal.access import Capability
 from portal.audit import trail
 from portal.audit.trail import Action
 from portal.signed_in import SignedInRequest
-from studies import protocol, protocol_reading, stages
+from studies import design_preview, protocol, protocol_reading, stages
 from studies.amendments import changes
 from studies.models import ProtocolVersion, StageChange, Study
 from studies.protocol_document import to_yaml
 from studies.refusals import ProtocolRefused
 from studies.section_pages import draft_context
-from studies.stage_steps import checklist_context
+from studies.stage_steps import checklist_context, done_words
 from studies.stages import StageRefused
 from studies.study_frame import frame_of
 
@@ -49,13 +49,13 @@ def protocol_page(request: SignedInRequest, slug: str) -> HttpResponse:
 def stage(request: SignedInRequest, slug: str) -> HttpResponse:
     """Take the study to its next stage."""
     frame = frame_of(request.user, slug, Capability.DESIGN_STUDY)
-    to = request.POST.get("to", "")
+    to, before = request.POST.get("to", ""), Stage(frame.study.stage)
     try:
         _take(frame.study, to, request)
     except (StageRefused, ProtocolRefused) as fault:
         messages.error(request, f"The study stays {frame.study.get_stage_display().lower()}. {fault}")
     else:
-        messages.success(request, f"The study is {Stage(to).label.lower()} now.")
+        messages.success(request, done_words(before, Stage(to)))
     return redirect("study-protocol", slug)
 
 
@@ -130,6 +130,7 @@ def _document_context(version: ProtocolVersion) -> dict[str, Any]:
     return {
         "sections": protocol_reading.read(version.document),
         "pipelines": protocol_reading.pipelines(version.document),
+        "lanes": design_preview.lanes(version.content),
     }
 
 

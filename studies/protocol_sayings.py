@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from studies import protocol_forms
 from studies.protocol_words import Choice, Field, Kinds, Listed, Part
 
 Document = Mapping[str, Any]
@@ -29,19 +30,24 @@ class Labels:
     arms: Mapping[str, str]
     roles: Mapping[str, str]
     forms: Mapping[str, str]
+    questions: Mapping[str, str]
 
     @classmethod
     def of(cls, document: Document) -> Labels:
-        """The labels that the document gives its arms, reader roles and forms."""
+        """The labels that the document gives its arms, reader roles, forms and questions."""
         return cls(
             arms={one["key"]: one["label"] for one in document["arms"]},
             roles={one["key"]: one["label"] for one in document["reader_roles"]},
             forms={str(one["name"]): str(one.get("title") or one["name"]) for one in document["forms"]},
+            questions={
+                key: label for form in document["forms"] for key, label in protocol_forms.questions(form).items()
+            },
         )
 
     def label(self, field: Field, key: str) -> str:
         """What is said of `key` where the field's keys come from."""
-        return {"arms": self.arms, "roles": self.roles, "forms": self.forms}.get(field.among, {}).get(key, key)
+        among = {"arms": self.arms, "roles": self.roles, "forms": self.forms, "questions": self.questions}
+        return among.get(field.among, {}).get(key, key)
 
 
 def say(field: Field, value: Any, labels: Labels) -> str:
@@ -52,6 +58,8 @@ def say(field: Field, value: Any, labels: Labels) -> str:
         return ", ".join(labels.label(field, str(one)) for one in value)
     if value is None or value == "":
         return field.empty
+    if value == 0 and field.zero:
+        return field.zero
     if field.choices:
         return {one.value: one.label for one in field.choices}.get(str(value), str(value))
     words = labels.label(field, str(value)) if field.among else str(value)

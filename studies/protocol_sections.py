@@ -94,7 +94,9 @@ SECTIONS: tuple[Section, ...] = (
                 fields=(
                     Field(name="key", label="Key", kind="key"),
                     Field(name="label", label="Role"),
-                    Field(name="readers", label="Planned readers", kind="number", help="0 says nothing."),
+                    Field(
+                        name="readers", label="Planned readers", kind="number", zero="not said", help="0 says nothing."
+                    ),
                 ),
                 none="Readers are not told apart: every reader may get every read.",
             ),
@@ -183,6 +185,7 @@ SECTIONS: tuple[Section, ...] = (
                         name="priors",
                         label="Earlier exams shown",
                         kind="number",
+                        zero="none",
                         help="How many earlier exams of the patient a reader may see; 0 for none.",
                     ),
                 ),
@@ -307,7 +310,7 @@ SECTIONS: tuple[Section, ...] = (
                 name="sample_size",
                 label="Sample size",
                 fields=(
-                    Field(name="cases", label="Cases to enrol", kind="number"),
+                    Field(name="cases", label="Cases to enrol", kind="number", zero="not said"),
                     Field(name="justification", label="Why so many", kind="prose"),
                 ),
             ),

@@ -36,6 +36,8 @@ class Field:
     among: Among = ""
     empty: str = ""
     """What is said where nothing is chosen, when that has a meaning."""
+    zero: str = ""
+    """What 0 means, where it means that nothing is said or asked."""
     unit: str = ""
 
 

@@ -75,9 +75,10 @@ def _without(shown: Document, name: str, _number: int) -> _Changed:
 
 
 def _form(shown: Document, name: str, _number: int) -> _Changed:
+    """Take a form, or its newest version in place of the one that is there."""
     form = protocol_forms.available()[name]
-    others = [one for one in shown["forms"] if one["name"] != name]
-    return {**shown, "forms": [*others, form]}, "add.forms"
+    kept = [form if one["name"] == name else one for one in shown["forms"]]
+    return {**shown, "forms": kept if form in kept else [*kept, form]}, ""
 
 
 def _installed(shown: Document, name: str, _number: int) -> _Changed:

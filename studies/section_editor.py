@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from studies import installed_pipelines, protocol_forms
+from studies import installed_pipelines
 from studies.protocol_document import digest_of
 from studies.protocol_sayings import Labels, kind_field
 from studies.protocol_sections import names_of
@@ -199,9 +199,7 @@ class _Drawing:
             case "forms":
                 found = dict(labels.forms)
             case "questions":
-                found = dict(
-                    question for form in self.document["forms"] for question in protocol_forms.questions(form).items()
-                )
+                found = dict(labels.questions)
             case "pipelines":
                 found = {one.name: f"{one.title} ({one.name})" for one in installed_pipelines.installed().values()}
             case _:

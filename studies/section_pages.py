@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from portal.access import Capability
 from portal.signed_in import SignedInRequest
-from studies import protocol, protocol_forms, protocol_reading, section_changes, section_posting
+from studies import design_preview, protocol, protocol_forms, protocol_reading, section_changes, section_posting
 from studies.models import ProtocolVersion, Study
 from studies.protocol_sayings import Labels
 from studies.protocol_schema import Protocol
@@ -34,6 +34,8 @@ _NAMING: dict[str, tuple[str, ...]] = {
     "forms": ("design", "reference", "endpoints"),
 }
 """Sections that name what another section lists: drawn anew when those names change."""
+_DRAWN = ("design", "arms", "readers")
+"""Sections on which the drawing of the design depends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,7 @@ def section(request: SignedInRequest, slug: str, key: str) -> HttpResponse:
         "answer": answer,
         "editor": answer.editor,
         "is_drawn": is_drawn,
+        "draws_design": key in _DRAWN and not answer.others,
         "focus": answer.focus,
     }
     return render(request, "studies/_protocol_saved.html", context)
@@ -81,28 +84,31 @@ def _shared(study: Study, document: dict[str, Any]) -> dict[str, Any]:
     available = protocol_forms.available()
     return {
         "study": study,
+        "lanes": design_preview.lanes(Protocol.model_validate(document)),
         "pipelines": protocol_reading.pipelines(document),
-        "forms": [_form_line(form) for form in document["forms"]],
+        "forms": [_form_line(form, available.get(str(form["name"]))) for form in document["forms"]],
         "more_forms": [(name, form["title"]) for name, form in available.items() if name not in taken],
     }
 
 
 @dataclass(frozen=True, kw_only=True)
 class FormLine:
-    """A form of the protocol in the list."""
+    """A form of the protocol in the list. `has_newer`: another version of it was published meanwhile."""
 
     name: str
     title: str
     questions: int
     problem: str
+    has_newer: bool
 
 
-def _form_line(form: dict[str, Any]) -> FormLine:
+def _form_line(form: dict[str, Any], newest: dict[str, Any] | None) -> FormLine:
     return FormLine(
         name=str(form["name"]),
         title=str(form.get("title") or form["name"]),
         questions=len(protocol_forms.questions(form)),
         problem=protocol_forms.problem(form),
+        has_newer=newest is not None and newest != form,
     )
 
 
@@ -139,5 +145,5 @@ def _others(asked: Section, before: dict[str, Any], after: dict[str, Any]) -> li
     return [editor_of(section_of(key), after, saved=after) for key in _NAMING[asked.key]]
 
 
-def _names(document: dict[str, Any]) -> tuple[Any, ...]:
-    return Labels.of(document), [protocol_forms.questions(form) for form in document["forms"]]
+def _names(document: dict[str, Any]) -> Labels:
+    return Labels.of(document)

@@ -23,6 +23,7 @@ class Way:
     to: Stage
     button: str
     does: str
+    done: str
     needs_reason: bool = False
 
 
@@ -32,33 +33,39 @@ _WAYS: dict[tuple[Stage, Stage], Way] = {
         button="Start the pilot",
         does="The protocol freezes: its forms and the versions of its pipelines too. Exams that come become pilot "
         "cases, which are marked and never count with the real ones. What is to change then is an amendment.",
+        done="The pilot has started.",
     ),
     (Stage.DRAFT, Stage.ACTIVE): Way(
         to=Stage.ACTIVE,
         button="Activate",
         does="The protocol freezes: its forms and the versions of its pipelines too. Exams that come become cases. "
         "What is to change then is an amendment.",
+        done="The study is active.",
     ),
     (Stage.PILOT, Stage.ACTIVE): Way(
         to=Stage.ACTIVE,
         button="Activate",
         does="Exams that come from now on become real cases; pilot cases stay apart. An amendment that is being "
         "written freezes and is in force.",
+        done="The study is active.",
     ),
     (Stage.ACTIVE, Stage.LOCKED): Way(
         to=Stage.LOCKED,
         button="Lock",
         does="No exam becomes a case any more, and no reader answers any more.",
+        done="The study is locked.",
     ),
     (Stage.LOCKED, Stage.CLOSED): Way(
         to=Stage.CLOSED,
         button="Close for good",
         does="The study ends. Nothing of it changes any more, and it cannot be opened again.",
+        done="The study is closed.",
     ),
     (Stage.LOCKED, Stage.ACTIVE): Way(
         to=Stage.ACTIVE,
         button="Open again",
         does="Exams become cases and readers answer again. Who opened it, when and why is kept.",
+        done="The study is open again.",
         needs_reason=True,
     ),
 }
@@ -82,6 +89,11 @@ class Step:
     def shared(self) -> bool:
         """Whether something stands in the way of both."""
         return len(self.more) < len(self.obstacles)
+
+
+def done_words(before: Stage, to: Stage) -> str:
+    """What is said once the step was taken."""
+    return _WAYS[before, to].done
 
 
 def checklist_context(frame: StudyFrame) -> dict[str, Any]:

@@ -70,13 +70,13 @@ def _form(**other: Any) -> dict[str, Any]:
         ),
         (
             {"design": INDEPENDENT},
-            ["Design changed from Unaided, then aided (Form: Reading; Who reads: Expert; The aid: AI; Order: In one "
-             "sitting; Washout: 28 days) to Independent reads (Form: Reading; Who reads: Every reader; Arms: AI; "
-             "Readers for each case: 2)"],
+            ["Design changed from Unaided, then aided (Form: Reading; Who reads: Expert; Due within: no date; The aid: "
+             "AI; Order: In one sitting; Washout: 28 days) to Independent reads (Form: Reading; Who reads: Every "
+             "reader; Due within: no date; Arms: AI; Readers for each case: 2)"],
         ),
         (
             {"disagreement": {"question": "fracture", "form": "reading"}},
-            ["Adjudication added: Question compared: fracture; Still agrees within: 0.0; "
+            ["Adjudication added: Question compared: Is there a fracture?; Still agrees within: 0.0; "
              "Form of the adjudicator: Reading"],
         ),
         ({"quality_control": {"required": True}},

@@ -406,7 +406,7 @@ def _tried(client: Client, study: Study, **fields: Any) -> str:
 def test_the_stage_is_taken_by_a_button_once_nothing_is_missing(author: Client, draft: Study, cast: Cast) -> None:
     assert "It freezes" not in page(author, "study-protocol", "hip")
     answer = author.post(reverse("study-stage", args=["hip"]), {"to": "pilot"}, follow=True)
-    assert "The study is pilot now." in text_of(answer)
+    assert "The pilot has started." in text_of(answer)
     draft.refresh_from_db()
     assert draft.stage == "pilot"
     assert draft.stage_changes.get().made_by == cast.coordinator
