@@ -14,6 +14,7 @@ from studies.protocol_words import Choice, Field, Kinds, Listed, Part, Section
 from studies.section_faults import Faults
 
 Document = Mapping[str, Any]
+_LINE = 75  # characters, about as many as stand in one line of a text field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class Bound:
     @property
     def lines(self) -> int:
         """How many lines the field has room for."""
-        return min(12, max(2, self.text.count("\n") + 1))
+        return min(12, max(2, sum(len(line) // _LINE + 1 for line in self.text.split("\n"))))
 
     @property
     def text(self) -> str:
