@@ -21,7 +21,7 @@ def load(text: str, *, file: Path = NAME) -> FormDefinition:
     """The form that `text` describes. Raises DefinitionInvalid with line, field and what was expected."""
     if len(text) > LONGEST:
         raise _refusal(file, 1, f"{len(text)} characters are too many for a form: {LONGEST} fit")
-    _refuse_references(text, file)
+    definition_file.refuse_references(text, file, what="form", deepest=DEEPEST)
     return definition_file.parse(text, file).parse(FormDefinition)
 
 
@@ -40,21 +40,6 @@ def plain(definition: FormDefinition) -> dict[str, Any]:
 
 def _sorted(value: object) -> object:
     return {key: _sorted(value[key]) for key in sorted(value)} if isinstance(value, dict) else value
-
-
-def _refuse_references(text: str, file: Path) -> None:
-    """No anchors and aliases, by which a short text can grow without bound, and no endless nesting."""
-    depth = 0
-    try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            line = event.start_mark.line + 1 if event.start_mark else 1
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise _refusal(file, line, "holds an anchor or alias (& or *); write the part out")
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST:
-                raise _refusal(file, line, "is nested too deeply for a form")
-    except yaml.YAMLError:
-        return  # definition_file says where and why
 
 
 def _refusal(file: Path, line: int, sentence: str) -> DefinitionInvalid:

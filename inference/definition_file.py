@@ -59,6 +59,25 @@ class DefinitionFile:
         return (*written, *location[-1:])
 
 
+def refuse_references(text: str, file: Path, *, what: str, deepest: int) -> None:
+    """Raise DefinitionInvalid for anchors and aliases, by which a short text grows without bound, and for deep nesting.
+
+    what: what the text is to be, for the sentence. deepest: how many lists and mappings may stand within each other.
+    """
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                sentence = "holds an anchor or alias (& or *); write the part out"
+                raise DefinitionInvalid([Problem(file, line, what, sentence)])
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > deepest:
+                raise DefinitionInvalid([Problem(file, line, what, f"is nested too deeply for a {what}")])
+    except yaml.YAMLError:
+        return  # `parse` says where and why
+
+
 def read(file: Path) -> DefinitionFile:
     """Read `file`. Raises DefinitionInvalid when it is not readable as YAML or gives one key twice."""
     try:

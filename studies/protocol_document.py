@@ -52,8 +52,8 @@ def parse(text: str, *, file: Path = FILE) -> Protocol:
     """The protocol that `text` describes. Raises DefinitionInvalid with line, field and what was expected."""
     if len(text) > LONGEST:
         sentence = f"has {len(text)} characters, too many for a protocol: {LONGEST} fit"
-        raise DefinitionInvalid([Problem(file, 1, "file", sentence)])
-    _refuse_references(text, file)
+        raise DefinitionInvalid([Problem(file, 1, "protocol", sentence)])
+    definition_file.refuse_references(text, file, what="protocol", deepest=DEEPEST)
     return definition_file.parse(text, file).parse(Protocol)
 
 
@@ -91,18 +91,3 @@ def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
-
-
-def _refuse_references(text: str, file: Path) -> None:
-    """No anchors and aliases, by which a short text can grow without bound, and no endless nesting."""
-    depth = 0
-    try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            line = event.start_mark.line + 1 if event.start_mark else 1
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise DefinitionInvalid([Problem(file, line, "file", "holds an anchor or alias; write the part out")])
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST:
-                raise DefinitionInvalid([Problem(file, line, "file", "is nested too deeply for a protocol")])
-    except yaml.YAMLError:
-        return  # definition_file says where and why

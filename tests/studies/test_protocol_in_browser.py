@@ -56,17 +56,19 @@ def saved(page: Page, section: str) -> None:
     expect(page.locator(f"#state-{section}")).to_have_text("Saved", timeout=15_000)
 
 
-def begin(page: Page, template: str) -> None:
+def begin(page: Page, template: str, pictures: Path | None = None) -> None:
     page.get_by_role("link", name="New study").click()
     page.get_by_label("Title", exact=True).fill("Hip fractures at night")
     page.get_by_label("AE title").fill("NIGHT")
     page.check(f"[name=start][value={template}]")
+    if pictures is not None:
+        picture(page, pictures, "study-new", full_page=True)
     page.get_by_role("button", name="Begin the study").click()
     page.wait_for_url("**/studies/hip-fractures-at-night/protocol/")
 
 
 def test_a_study_is_set_up_from_a_template_piloted_and_amended(page: Page, cast: Cast, pictures: Path) -> None:
-    begin(page, "hfd")
+    begin(page, "hfd", pictures)
     study = Study.objects.get(slug="hip-fractures-at-night")
     page.get_by_label("IRB number").fill("21-34567")
     saved(page, "about")
@@ -99,6 +101,7 @@ def test_a_study_is_set_up_from_a_template_piloted_and_amended(page: Page, cast:
     saved(page, "arrival")
     page.get_by_role("link", name="Versions").click()
     expect(page.locator(".changes tbody tr")).to_have_text(["Arrival: quiet period 30 s 90 s"])
+    picture(page, pictures, "protocol-versions")
     written = [one.content for one in study.protocols.order_by("number")]
     assert [one.name for one in written[0].criteria][2] == "Sent at night"
     assert [one.arrival.quiet_seconds for one in written] == [30, 90]
@@ -117,9 +120,9 @@ def test_two_who_write_the_same_section_do_not_write_over_each_other(page: Page,
     assert version.content.sponsor == "Theirs"
 
 
-def picture(page: Page, pictures: Path, name: str) -> None:
+def picture(page: Page, pictures: Path, name: str, *, full_page: bool = False) -> None:
     for width, height in ((1440, 900), (1024, 768)):
         page.set_viewport_size({"width": width, "height": height})
         page.evaluate("window.scrollTo(0, 0)")
-        page.screenshot(path=pictures / f"{name}-{width}.png")
+        page.screenshot(path=pictures / f"{name}-{width}.png", full_page=full_page)
     page.set_viewport_size({"width": 1440, "height": 900})
