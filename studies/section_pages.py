@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
@@ -53,13 +54,13 @@ class Answer:
 def section(request: SignedInRequest, slug: str, key: str) -> HttpResponse:
     """Save one section as far as it can be. A button that changes a list answers with the section drawn anew."""
     frame = frame_of(request.user, slug, Capability.DESIGN_STUDY)
-    version = protocol.draft(frame.study)
-    if version is None:
-        return HttpResponse("The protocol is frozen. Load the page again.", status=HTTPStatus.CONFLICT)
     try:
-        answer = _answer(request, version, section_of(key))
+        with transaction.atomic():
+            answer = _answer(request, frame.study, section_of(key))
     except (KeyError, section_changes.UnknownChange) as fault:
         raise Http404 from fault
+    if answer is None:
+        return HttpResponse("The protocol is frozen. Load the page again.", status=HTTPStatus.CONFLICT)
     is_drawn = bool(request.POST.get("do"))
     context = {
         **checklist_context(frame),
@@ -112,7 +113,12 @@ def _form_line(form: dict[str, Any], newest: dict[str, Any] | None) -> FormLine:
     )
 
 
-def _answer(request: SignedInRequest, version: ProtocolVersion, asked: Section) -> Answer:
+def _answer(request: SignedInRequest, study: Study, asked: Section) -> Answer | None:
+    """Save the section of the draft, which is locked so that of two who write at once the second is told. None without
+    a draft."""
+    version = study.protocols.select_for_update().filter(frozen_at=None).first()
+    if version is None:
+        return None
     shown = section_posting.read(asked, request.POST, version.document)
     shown, focus = section_changes.changed(asked, shown, request.POST.get("do", ""))
     posted = section_posting.settled(asked, shown)
