@@ -79,7 +79,8 @@ def freeze(version: ProtocolVersion, *, by: User | None) -> ProtocolVersion:
     """Make the version final: what comes from now on names it, and nobody changes it.
 
     Pipelines that it names without a digest are pinned to the installed ones, and its forms become versions of their
-    own. Raises ProtocolRefused when it is frozen already, or when its AE title is another study's.
+    own. Raises ProtocolRefused when it is frozen already, when its AE title is another study's, or when a form of it
+    cannot be asked.
     """
     kept = _locked_draft(version)
     protocol = _with_digests(kept.content)

@@ -11,6 +11,7 @@ from feedback import form_schema, form_text, forms
 from feedback.form_schema import FormDefinition
 from feedback.models import Form
 from studies.protocol_schema import Protocol
+from studies.refusals import ProtocolRefused
 
 Document = Mapping[str, Any]
 
@@ -51,7 +52,10 @@ def register(protocol: Protocol) -> dict[str, Form]:
     """Each form of the protocol as a version, by its name: the newest if it asks just this, else the next. All are
     kept for ever.
 
-    Raises pydantic's ValidationError for a form that has a `problem`.
+    Raises ProtocolRefused for a form that has a `problem`.
     """
+    for form in protocol.forms:
+        if fault := problem(form):
+            raise ProtocolRefused(f'The form "{form["name"]}" cannot be asked. {fault}')
     definitions = {str(form["name"]): FormDefinition.model_validate(form) for form in protocol.forms}
     return {name: forms.freeze(forms.register(name, one)) for name, one in definitions.items()}

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from dicom_ingest.models import AETitle
 from feedback.models import Form
 from portal.access import Role
+from portal.audit.models import Entry
 from portal.models import User
 from studies import protocol, stages
 from studies.models import ProtocolVersion, StageChange, Study
@@ -121,6 +122,24 @@ def test_a_frozen_version_is_neither_saved_nor_frozen_again(frozen: Study, again
         again(protocol.current(frozen), by=None)
 
 
+def test_a_protocol_with_a_form_that_cannot_be_asked_does_not_freeze(begun: Study) -> None:
+    broken = protocol.save(begun.protocols.get(), read_protocol(forms=[{"name": "reading"}], endpoints=[]), by=None)
+    with pytest.raises(ProtocolRefused, match='The form "reading" cannot be asked'):
+        protocol.freeze(broken, by=None)
+    assert not Form.objects.filter(slug="reading").exists()
+
+
+def test_who_changes_a_protocol_is_put_on_record(frozen: Study) -> None:
+    protocol.save(begin_another().protocols.get(), read_protocol(title="Knees", arrival={"ae_title": "KNEE"}), by=None)
+    told = Entry.objects.order_by("number").values_list("action", "study", "of")
+    assert list(told) == [
+        ("study begun", "hip", "hip"),
+        ("protocol frozen", "hip", "hip:1"),
+        ("study begun", "knee", "knee"),
+        ("draft of the protocol written", "knee", "knee:1"),
+    ]
+
+
 def test_an_amendment_says_why_and_changes_nothing_before_it_is_in_force(frozen: Study, author: User) -> None:
     frozen.stage = Study.Stage.ACTIVE
     frozen.save()
@@ -179,7 +198,7 @@ TAMPERING: dict[str, Tamper] = {
     "its study gets another short name": lambda study: _set(_stages(study, "pilot"), slug="knee"),
     "its study is deleted": lambda study: study.delete(),
     "a study begins active": lambda study: Study.objects.create(slug="k", stage="active", ae_title=_ae_title()),
-    "a study without a frozen protocol is activated": lambda study: _stages(_unfrozen(), "active"),
+    "a study without a frozen protocol is activated": lambda study: _stages(begin_another(), "active"),
     "a step between stages is rewritten": lambda study: _step(study).update(reason=""),
     "a step between stages is deleted": lambda study: _step(study).delete(),
 }
@@ -196,7 +215,7 @@ def test_the_database_refuses_when(tamper: Tamper, frozen: Study) -> None:
 def test_a_locked_study_may_be_opened_again_and_a_draft_be_renamed(frozen: Study) -> None:
     _stages(frozen, "active", "locked", "active", "locked", "closed")
     assert frozen.stage == "closed"
-    unfrozen = _unfrozen()
+    unfrozen = begin_another()
     _set(unfrozen, slug="elbow")
     assert Study.objects.filter(slug="elbow").exists()
 
@@ -239,5 +258,5 @@ def _ae_title() -> AETitle:
     return AETitle.objects.create(title="OTHER")
 
 
-def _unfrozen() -> Study:
+def begin_another() -> Study:
     return protocol.begin(read_protocol(arrival={"ae_title": "KNEE"}), slug="knee", by=None)

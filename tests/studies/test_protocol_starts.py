@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from studies import installed_pipelines, protocol, protocol_forms, protocol_starts
+from studies import design_preview, installed_pipelines, protocol, protocol_forms, protocol_starts
 from studies.design_words import DESIGNS
 from studies.models import Study
 from studies.stages import obstacles
@@ -32,6 +32,25 @@ def test_a_template_lacks_nothing_but_people_and_the_boards_number(name: str) ->
         assert pipeline.name in installed_pipelines.installed()
     for form in document.forms:
         assert protocol_forms.problem(form) == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_design_of_a_template_is_drawn_for_readers_where_there_are_any(name: str) -> None:
+    document = protocol_starts.template(name).protocol
+    drawn = design_preview.lanes(document)
+    assert bool(drawn) is document.is_read
+    for lane in drawn:
+        assert {read.case for read in lane.reads} <= {1, 2, 3, 4}
+    if drawn:
+        assert len(drawn) == 3
+        assert {read.case for lane in drawn for read in lane.reads} == {1, 2, 3, 4}
+
+
+def test_the_aided_answer_is_drawn_after_the_unaided_one_in_the_same_sitting() -> None:
+    for lane in design_preview.lanes(protocol_starts.template("one-sitting").protocol):
+        for before, after in zip(lane.reads[::2], lane.reads[1::2], strict=True):
+            assert (before.case, before.shows, after.shows) == (after.case, "images alone", "AI")
+            assert "same sitting" in after.waits
 
 
 def test_a_start_has_the_title_and_ae_title_that_were_asked_for() -> None:
