@@ -222,6 +222,7 @@ CELERY_BEAT_SCHEDULE = {
         "dicom_ingest.tasks.sweep_transfers": 5.0,
         "studies.tasks.advance_cases": 1.0,
         "studies.tasks.queue_results": 5.0,
+        "studies.tasks.warn_of_retention": 86_400.0,
         "studies.tasks.seek_priors": 10.0,
         "portal.audit.tasks.write_anchor": 60.0,
         **({"portal.accounts.tasks.check_directory": OVERREAD_DIRECTORY_SECONDS} if OVERREAD_LDAP.is_on else {}),

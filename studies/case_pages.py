@@ -15,14 +15,13 @@ from portal.access import Capability
 from portal.audit import trail
 from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
-from studies import case_flow, case_list, qc, rescreening
+from studies import case_flow, case_list, protocol, qc, rescreening
 from studies.case_list import Filters, Kind
 from studies.case_view import view_of
-from studies.enrolment import protocol_for
-from studies.errors import Refused
 from studies.flow import FlowBox
 from studies.models import Case, QCReview, Screening
 from studies.protocol_schema import TableFindings
+from studies.refusals import Refused
 from studies.study_frame import StudyFrame, frame_of
 
 CASES_PER_PAGE = 50
@@ -195,5 +194,5 @@ def _history(screening: Screening) -> dict[str, object]:
 
 
 def _has_tables(frame: StudyFrame) -> bool:
-    arms = protocol_for(frame.study).content.arms
+    arms = protocol.current(frame.study).content.arms
     return any(isinstance(arm.findings, TableFindings) for arm in arms)

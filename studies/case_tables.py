@@ -11,8 +11,8 @@ from django.utils.timezone import now
 
 from portal.models import User
 from studies import tables
-from studies.errors import Refused
 from studies.models import Case, OutsideTable, Study
+from studies.refusals import Refused
 from studies.tables import LineError, Row, Table, TableUnreadable
 
 KEYS = {

@@ -15,7 +15,7 @@ from dicom_ingest.headers import SeriesHeader
 from dicom_ingest.models import Exam, Route
 from portal.audit import trail
 from portal.audit.actions import Action
-from studies import screening
+from studies import protocol, screening
 from studies.models import Case, MissedExam, ProtocolVersion, Screening, Study
 from studies.screening import Among, Screened
 
@@ -40,12 +40,6 @@ def enrol_complete_exams() -> int:
     return sum(screen_now(study_id, batch) for study_id, exams in waiting.items() for batch in _batches(exams))
 
 
-def protocol_for(study: Study) -> ProtocolVersion:
-    """The version by which exams that come now are screened: the newest frozen one, or else the draft."""
-    frozen = study.protocols.filter(frozen_at__isnull=False).first()
-    return frozen or study.protocols.get()
-
-
 def candidates(study: Study, exams: Iterable[Exam]) -> dict[int, Among]:
     """The series of each exam, by its primary key, as the study's criteria see them. Three queries, however many."""
     wanted = list(exams)
@@ -55,10 +49,10 @@ def candidates(study: Study, exams: Iterable[Exam]) -> dict[int, Among]:
     return {exam.pk: _among(study, headers[exam.pk], senders.get(exam.pk, "")) for exam in wanted}
 
 
-def take(study: Study, exam: Exam, protocol: ProtocolVersion, screened: Screened) -> Screening:
+def take(study: Study, exam: Exam, version: ProtocolVersion, screened: Screened) -> Screening:
     """Keep what the first screening of an exam said, and make it a case where it matched. The study must be locked."""
     kept = Screening.objects.create(
-        study=study, exam=exam, protocol=protocol, is_pilot=study.stage == Study.Stage.PILOT, **screened.fields
+        study=study, exam=exam, protocol=version, is_pilot=study.stage == Study.Stage.PILOT, **screened.fields
     )
     if kept.outcome == Screening.Outcome.MATCHED:
         make_case(kept)
@@ -89,24 +83,24 @@ def screen_now(study_id: int, exam_ids: Sequence[int]) -> int:
     study = locked(study_id)
     if not study.enrols:
         return 0
-    protocol = protocol_for(study)
+    version = protocol.current(study)
     screened = Screening.objects.filter(study=study, exam=OuterRef("pk"))
     new = list(Exam.objects.filter(~Exists(screened), pk__in=exam_ids).order_by("received_at", "pk"))
-    criteria = protocol.content.criteria
+    criteria = version.content.criteria
     among = candidates(study, new) if criteria else {}
-    kept = [take(study, exam, protocol, screening.screen(criteria, among.get(exam.pk, ()))) for exam in new]
+    kept = [take(study, exam, version, screening.screen(criteria, among.get(exam.pk, ()))) for exam in new]
     if kept:
-        _record(study, protocol, kept)
+        _record(study, version, kept)
     return len(kept)
 
 
-def _record(study: Study, protocol: ProtocolVersion, kept: Sequence[Screening]) -> None:
+def _record(study: Study, version: ProtocolVersion, kept: Sequence[Screening]) -> None:
     outcomes = Counter(one.outcome for one in kept)
     detail = {
         "screened": len(kept),
         "enrolled": outcomes[Screening.Outcome.MATCHED],
         "excluded": outcomes[Screening.Outcome.EXCLUDED],
-        "protocol": protocol.number,
+        "protocol": version.number,
     }
     trail.record(Action.EXAMS_SCREENED, of=study.slug, study=study.slug, detail=detail)
 

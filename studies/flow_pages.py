@@ -17,9 +17,9 @@ from portal.access import Capability
 from portal.signed_in import SignedInRequest
 from studies import flow, flow_diagram, rescreening
 from studies.case_list import Kind
-from studies.errors import Refused
 from studies.flow import FlowBox, FlowLine
 from studies.models import Study
+from studies.refusals import Refused
 from studies.study_frame import StudyFrame, frame_of
 
 

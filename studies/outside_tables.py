@@ -10,9 +10,9 @@ from portal.models import User
 from studies import arm_findings, case_tables
 from studies.arm_findings import Made
 from studies.case_tables import Matching
-from studies.errors import Refused
 from studies.models import OutsideTable, Study
 from studies.protocol_schema import Arm, Protocol, TableFindings
+from studies.refusals import Refused
 
 
 def arms_of(protocol: Protocol) -> tuple[Arm, ...]:

@@ -12,8 +12,8 @@ from portal.audit import trail
 from portal.audit.actions import Action
 from portal.models import User
 from studies import case_flow
-from studies.errors import Refused
 from studies.models import Case, QCReview
+from studies.refusals import Refused
 
 Verdict = QCReview.Verdict
 

@@ -3,3 +3,7 @@
 
 class ProtocolRefused(Exception):
     """The protocol cannot be changed so."""
+
+
+class Refused(Exception):
+    """It cannot be done as things are: to a case, a screening, a finding or the truth."""

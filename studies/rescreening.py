@@ -11,9 +11,9 @@ from django.utils.timezone import now
 from portal.audit import trail
 from portal.audit.actions import Action
 from portal.models import User
-from studies import arm_findings, case_flow, enrolment, screening
-from studies.errors import Refused
+from studies import arm_findings, case_flow, enrolment, protocol, screening
 from studies.models import Case, MissedExam, PastScreening, ProtocolVersion, Screening, Study
+from studies.refusals import Refused
 from studies.screening import Screened
 
 Outcome = Screening.Outcome
@@ -22,7 +22,7 @@ Outcome = Screening.Outcome
 def outdated(study: Study) -> QuerySet[Screening]:
     """Those made by an older version of the protocol, or before the exam's last images came. Not those by hand."""
     late = Q(exam__routes__called_ae=study.ae_title.title, exam__routes__completed_at__gt=F("screened_at"))
-    older = ~Q(protocol=enrolment.protocol_for(study))
+    older = ~Q(protocol=protocol.current(study))
     return Screening.objects.filter(late | older, study=study, decided_by=None).distinct()
 
 
@@ -37,14 +37,14 @@ def screen_again(screenings: Iterable[Screening], *, by: User, why: str) -> int:
     study = _open_study(Screening.objects.filter(pk__in=wanted), why)
     if study is None:
         return 0
-    protocol = enrolment.protocol_for(study)
+    version = protocol.current(study)
     locked = list(_locked(wanted))
     among = enrolment.candidates(study, [one.exam for one in locked])
     changed = sum(
-        _replace(one, screening.screen(protocol.content.criteria, among[one.exam_id]), protocol, by=by, why=why)
+        _replace(one, screening.screen(version.content.criteria, among[one.exam_id]), version, by=by, why=why)
         for one in locked
     )
-    detail = {"screened": len(locked), "changed": changed, "protocol": protocol.number}
+    detail = {"screened": len(locked), "changed": changed, "protocol": version.number}
     trail.record(Action.EXAMS_SCREENED_AGAIN, of=study.slug, study=study.slug, detail=detail)
     return changed
 
@@ -105,14 +105,14 @@ def _locked(keys: Iterable[int]) -> QuerySet[Screening]:
 
 
 def _replace(
-    kept: Screening, said: Screened, protocol: ProtocolVersion, *, by: User, why: str, decided_by: User | None = None
+    kept: Screening, said: Screened, version: ProtocolVersion, *, by: User, why: str, decided_by: User | None = None
 ) -> bool:
     """Put what was said now in the place of what was said before. True when the outcome is another."""
     was = kept.outcome
     _remember(kept, by=by, why=why)
     for name, value in said.fields.items():
         setattr(kept, name, value)
-    kept.protocol, kept.decided_by, kept.screened_at = protocol, decided_by, now()
+    kept.protocol, kept.decided_by, kept.screened_at = version, decided_by, now()
     kept.save()
     _follow(kept)
     return kept.outcome != was

@@ -12,12 +12,11 @@ from portal.access import Capability
 from portal.audit import trail
 from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
-from studies import case_tables, outside_tables, truth
+from studies import case_tables, outside_tables, protocol, truth
 from studies.case_tables import Matching
-from studies.enrolment import protocol_for
-from studies.errors import Refused
 from studies.models import OutsideTable
 from studies.protocol_schema import Arm, TableFindings
+from studies.refusals import Refused
 from studies.study_frame import StudyFrame, frame_of
 from studies.tables import LARGEST, TableUnreadable
 
@@ -27,7 +26,7 @@ from studies.tables import LARGEST, TableUnreadable
 def findings(request: SignedInRequest, slug: str) -> HttpResponse:
     """The arms whose findings come as a table, and where tables are uploaded for them."""
     frame = frame_of(request.user, slug, Capability.MANAGE_CASES)
-    arms = outside_tables.arms_of(protocol_for(frame.study).content)
+    arms = outside_tables.arms_of(protocol.current(frame.study).content)
     arm = next((one for one in arms if one.key == request.POST.get("arm")), None)
     fault = ""
     if request.method == "POST":
@@ -107,7 +106,7 @@ def _arm(frame: StudyFrame, shown: OutsideTable) -> Arm | None:
     """The arm that the table is for; None for the truth."""
     if not shown.arm:
         return None
-    arms = outside_tables.arms_of(protocol_for(frame.study).content)
+    arms = outside_tables.arms_of(protocol.current(frame.study).content)
     found = next((arm for arm in arms if arm.key == shown.arm), None)
     if found is None:
         raise Http404

@@ -1,5 +1,5 @@
 from portal.tasks import job_task
-from studies import adjudication, assignment, case_flow, destinations, enrolment, priors, reassignment
+from studies import adjudication, assignment, case_flow, destinations, enrolment, priors, reassignment, retention
 
 
 @job_task(queue="ingest")
@@ -27,3 +27,8 @@ def assign_reads() -> None:
     reassignment.take_back()
     assignment.assign()
     adjudication.assign()
+
+
+@job_task(queue="ingest")
+def warn_of_retention() -> None:
+    retention.warn()

@@ -20,12 +20,11 @@ from dicom_ingest.models import Series
 from portal.audit import trail
 from portal.audit.actions import Action
 from portal.models import User
-from studies import case_tables, outside_findings
+from studies import case_tables, outside_findings, protocol
 from studies.case_tables import Matching
-from studies.enrolment import protocol_for
-from studies.errors import Refused
 from studies.models import Case, CaseTruth, OutsideTable, Study, TruthVersion
 from studies.protocol_schema import Reference
+from studies.refusals import Refused
 
 Source = TruthVersion.Source
 TABLE_KEYS = ("CaseNumber", "StudyInstanceUID", "AccessionNumber")
@@ -48,7 +47,7 @@ def is_locked(study: Study) -> bool:
 
 def reference_of(study: Study) -> Reference:
     """What the study's protocol says of its reference standard."""
-    return protocol_for(study).content.reference
+    return protocol.current(study).content.reference
 
 
 def newest(study: Study) -> TruthVersion | None:

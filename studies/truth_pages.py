@@ -14,8 +14,8 @@ from portal.audit import trail
 from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
 from studies import truth
-from studies.errors import Refused
 from studies.models import Case, Study
+from studies.refusals import Refused
 from studies.study_frame import frame_of
 from studies.table_pages import uploaded
 

@@ -12,8 +12,8 @@ from dicom_ingest.models import Route
 from inference import engine
 from inference.models import Job, Result
 from studies import arm_findings, case_flow, qc, qc_verdict
-from studies.errors import Refused
 from studies.models import ArmFinding, Case, QCReview, Read, Study
+from studies.refusals import Refused
 from tests.conftest import Cast
 from tests.studies.flowing import advanced, case_for, exam_for, job_of, study_with_ai, succeed
 from tests.studies.test_screening import opened_read

@@ -12,10 +12,10 @@ from django.db import connections, transaction
 from django.utils.timezone import now
 
 from inference.models import Job
-from studies import case_flow, enrolment, flow, qc, rescreening
-from studies.errors import Refused
+from studies import case_flow, enrolment, flow, protocol, qc, rescreening
 from studies.flow import PARTS, FlowBox, FlowCounts
 from studies.models import Case, ProtocolVersion, QCReview, Read, Screening, Study
+from studies.refusals import Refused
 from tests.conftest import Cast
 from tests.studies.flowing import case_for, exam_for, job_of, study_with_ai, succeed
 
@@ -29,8 +29,7 @@ def test_counts_add_up_while_exams_come_fail_are_checked_screened_again_and_read
     transactional_db: None, cast: Cast
 ) -> None:
     study = study_with_ai(**CHECKED)
-    pilot = study_with_ai("pilot-study", **CHECKED)
-    Study.objects.filter(pk=pilot.pk).update(stage=Study.Stage.PILOT)
+    pilot = study_with_ai("pilot-study", stage=Study.Stage.PILOT, **CHECKED)
     done = threading.Event()
     seen: list[FlowCounts] = []
     faults: list[BaseException] = []
@@ -131,7 +130,7 @@ def _amended(study: Study, chance: random.Random, cast: Cast) -> None:
     """A criterion that cannot be told of exams without files is added, or taken away; some are screened again."""
     with transaction.atomic():
         enrolment.locked(study.pk)
-        last = enrolment.protocol_for(study)
+        last = protocol.current(study)
         document = {**last.document, "criteria": [] if last.document["criteria"] else [THIN]}
         ProtocolVersion.objects.create(
             study=study, number=last.number + 1, document=document, digest=f"{last.number}", frozen_at=now()

@@ -120,15 +120,18 @@ def test_the_diagram_renews_itself_only_when_something_changed(coordinator: Clie
     assert coordinator.get(renewed).status_code == 200
 
 
-def test_pilot_and_real_are_shown_apart(coordinator: Client, study: Study) -> None:
-    Study.objects.update(stage=Study.Stage.PILOT)
+def test_pilot_and_real_are_shown_apart(cast: Cast) -> None:
+    study = study_with_ai("piloted", stage=Study.Stage.PILOT)
+    Membership.objects.create(study=study, user=cast.coordinator, role=Role.COORDINATOR)
+    coordinator = seen_by(cast.coordinator)
     case_for(study)
+    assert 'aria-label="Received: 1"' in page(coordinator, "/studies/piloted/flow/"), "as long as there are no others"
     Study.objects.update(stage=Study.Stage.ACTIVE)
     case_for(study)
     case_for(study)
-    assert 'aria-label="Received: 2"' in page(coordinator, "/studies/glioma/flow/?cases=real")
-    assert 'aria-label="Received: 1"' in page(coordinator, "/studies/glioma/flow/?cases=pilot")
-    assert "Pilot</span>" in page(coordinator, "/studies/glioma/cases/?cases=pilot")
+    assert 'aria-label="Received: 2"' in page(coordinator, "/studies/piloted/flow/?cases=real")
+    assert 'aria-label="Received: 1"' in page(coordinator, "/studies/piloted/flow/?cases=pilot")
+    assert "Pilot</span>" in page(coordinator, "/studies/piloted/cases/?cases=pilot")
 
 
 def test_what_was_missed_is_said_and_screened_with_a_reason(coordinator: Client, study: Study) -> None:

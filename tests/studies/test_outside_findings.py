@@ -11,9 +11,9 @@ from pydicom.uid import SegmentationStorage
 
 from dicom_ingest.models import AETitle, Exam
 from studies import arm_findings, case_flow, case_tables, outside_findings, outside_tables
-from studies.errors import Refused
 from studies.models import ArmFinding, Case, OutsideTable, Study
 from studies.protocol_schema import TableFindings
+from studies.refusals import Refused
 from studies.tables import TableUnreadable
 from tests.conftest import Cast
 from tests.dicom_ingest.scans import complete, mr_slice, receive

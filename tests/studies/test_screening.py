@@ -10,10 +10,10 @@ from django.db import IntegrityError, transaction
 from dicom_ingest.judging import Candidate
 from dicom_ingest.models import AETitle, Exam
 from studies import enrolment, protocol, rescreening, screening
-from studies.errors import Refused
 from studies.flow import line_of
 from studies.models import Case, MissedExam, PastScreening, ProtocolVersion, Read, Screening, Study
 from studies.protocol_schema import Criterion
+from studies.refusals import Refused
 from tests.conftest import Cast
 from tests.dicom_ingest.scans import FLAIR, STUDY, complete, mr_slice, receive
 from tests.protocols import open_study
@@ -104,8 +104,8 @@ def test_what_comes_while_a_study_takes_none_is_said_and_taken_only_on_purpose(c
     assert (line.missed, line.real.by_name["matched"]) == (0, 1)
 
 
-def test_pilot_exams_are_marked_and_counted_apart(study: Study) -> None:
-    Study.objects.filter(pk=study.pk).update(stage=Study.Stage.PILOT)
+def test_pilot_exams_are_marked_and_counted_apart() -> None:
+    study = study_with_ai(stage=Study.Stage.PILOT)
     pilot = case_for(study)
     Study.objects.filter(pk=study.pk).update(stage=Study.Stage.ACTIVE)
     real = case_for(study)

@@ -9,8 +9,8 @@ from django.db import IntegrityError, transaction
 
 from dicom_ingest.models import AETitle
 from studies import case_flow, case_tables, flow, truth
-from studies.errors import Refused
 from studies.models import Case, CaseTruth, OutsideTable, Study, TruthVersion
+from studies.refusals import Refused
 from tests.conftest import Cast
 from tests.dicom_ingest.scans import complete, mr_slice, receive
 from tests.protocols import open_study

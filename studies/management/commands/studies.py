@@ -1,4 +1,4 @@
-"""`manage.py studies`: list the studies, and write a protocol to a file or begin a study from one."""
+"""`manage.py studies`: list the studies, export and import protocols, and say which are past their retention."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inference.errors import DefinitionInvalid
 from portal.audit import trail
 from portal.audit.trail import Action
 from portal.models import User
-from studies import protocol
+from studies import protocol, retention
 from studies.models import Study
 from studies.new_study_pages import short_name
 from studies.protocol_document import parse, to_yaml
@@ -28,6 +28,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         actions.add_parser("list", help="the studies of this installation")
+        actions.add_parser("retention", help="the closed studies whose retention is over; nothing is deleted")
         export = actions.add_parser("export", help="write a protocol as YAML")
         export.add_argument("study", metavar="STUDY", help="its short name")
         export.add_argument("--version", dest="number", type=int, help="a version other than the current one")
@@ -40,6 +41,7 @@ class Command(BaseCommand):
     def handle(self, *_args: object, **options: Any) -> None:
         actions: dict[str, Callable[[argparse.Namespace], None]] = {
             "list": self._list,
+            "retention": self._retention,
             "export": self._export,
             "import": self._import,
         }
@@ -56,6 +58,11 @@ class Command(BaseCommand):
                 f"{study.slug} ({study.get_stage_display().lower()}, protocol {version.number} {state}, "
                 f"exams to {study.ae_title.title}): {study.title}"
             )
+
+    def _retention(self, _options: argparse.Namespace) -> None:
+        for line in retention.over():
+            closed, until = line.closed_at.date(), line.kept_until.date()
+            self.stdout.write(f"{line.study.slug}: closed on {closed}, to be kept until {until}")
 
     def _export(self, options: argparse.Namespace) -> None:
         study = Study.objects.filter(slug=options.study).first()
