@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from dicom_ingest.models import Exam
+from feedback.forms import example
 from inference.models import Job
 from portal.access import Role
 from portal.models import User
@@ -30,8 +31,8 @@ DOCUMENT: dict[str, Any] = {
     "arms": [PIPELINE_ARM, TABLE],
     "quality_control": {"required": True, "reviewers": 2, "reasons": ["Motion or artefact", "Wrong series"]},
     "reference": {"source": "import", "answers": ["class"], "description": "Histology, or two years of follow-up."},
-    "design": {"kind": "independent", "arms": ["ai"], "form": "score"},
-    "forms": [{"name": "score", "title": "Score", "questions": []}],
+    "design": {"kind": "independent", "arms": ["ai"], "form": "segmentation-quality"},
+    "forms": [example("segmentation-quality").model_dump(mode="json")],
 }
 
 
@@ -184,10 +185,12 @@ def test_from_the_diagram_to_a_case_its_check_and_back(page: Page, pictures: Pat
 
 def test_the_list_is_narrowed_and_an_undecided_exam_decided(page: Page, pictures: Path) -> None:
     page.get_by_role("navigation", name="Study").get_by_role("link", name="Cases").click()
+    expect(page.get_by_role("heading", name="Matched, 12")).to_be_visible()
     picture(page, pictures, "study-cases")
     page.get_by_label("Where in the flow").select_option("undecided")
     page.get_by_role("button", name="Filter").click()
     page.get_by_role("link", name="MR brain follow-up").click()
+    expect(page.get_by_role("heading", name="Decide by hand")).to_be_visible()
     picture(page, pictures, "study-undecided")
     page.get_by_label("Why it enters, or does not").fill("1 mm, says the scanner's protocol")
     page.get_by_role("button", name="It enters").click()
@@ -212,6 +215,7 @@ def test_a_reviewer_settles_a_dispute_with_a_key(
 def test_outside_results_and_truth_are_looked_at_before_they_are_kept(page: Page, pictures: Path) -> None:
     page.get_by_role("navigation", name="Study").get_by_role("link", name="Cases").click()
     page.get_by_role("link", name="Outside results").click()
+    expect(page.get_by_role("heading", name="Vendor AI")).to_be_visible()
     picture(page, pictures, "study-outside-results")
     rows = "Accession;Volume;Grade\nACC106;14,2;III\nACC999;1;I\nACC107;3,3;II\nACC107;9;I\nACC108;;II\n"
     page.get_by_label(re.compile("A CSV file")).set_input_files(
@@ -228,10 +232,12 @@ def test_outside_results_and_truth_are_looked_at_before_they_are_kept(page: Page
     )
     page.get_by_role("button", name="Upload and look at it").click()
     page.get_by_role("button", name="Keep 3").click()
+    expect(page.get_by_text("The table is in version 1 of the truth.")).to_be_visible()
     picture(page, pictures, "study-truth")
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Lock version 1").click()
     expect(page.get_by_text("Version 1 is locked. Nobody changes it any more.")).to_be_visible()
     page.get_by_role("link", name="10", exact=True).click()
+    expect(page.get_by_role("heading", name="Case 10")).to_be_visible()
     picture(page, pictures, "study-case")
     assert truth.counting().get().number == 1
