@@ -30,6 +30,7 @@ from studies import arm_findings, outside_findings, qc_verdict
 from studies.arm_findings import Made
 from studies.models import ENROLLING, ArmFinding, Case, ProtocolVersion
 from studies.protocol_schema import PipelineFindings, Protocol
+from studies.refusals import Refused
 
 State = Case.State
 UNSETTLED = (State.PROCESSING, State.FAILED)
@@ -125,7 +126,12 @@ def back_to_qc(case: Case) -> None:
 
 @transaction.atomic
 def try_again(case: Case, *, by: User) -> None:
-    """Retry the jobs for which the case failed, and ask for its pipelines once more at the next tick."""
+    """Retry the jobs for which the case failed, and ask for its pipelines once more at the next tick.
+
+    Raises Refused for a case that did not fail.
+    """
+    if not Case.objects.filter(pk=case.pk, state=State.FAILED).select_for_update(no_key=True).exists():
+        raise Refused(f"Case {case.number} did not fail: it is {case.get_state_display().lower()}.")
     Case.objects.filter(pk=case.pk).update(requested_at=None, request_problem="")
     jobs = _newest_jobs([case], {one.pipeline for one in wanted_of_case(case)})
     for job in jobs.values():

@@ -131,7 +131,7 @@ class FlowCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class FlowLine:
-    """The flow of one study. missed: how many exams came while it took none."""
+    """The flow of one study. missed: how many exams came while it took none; is_read: whether it has readers."""
 
     real: FlowCounts = FlowCounts()
     pilot: FlowCounts = FlowCounts()
@@ -173,13 +173,14 @@ def lines(studies: Sequence[Study]) -> dict[int, FlowLine]:
     for row in _rows([study.pk for study in studies]):
         grouped[row["study_id"], row["is_pilot"]].append(row)
     missed = dict(_missed(studies))
-    without_readers = set(_without_readers().filter(study__in=studies).values_list("study_id", flat=True))
+    with_readers = ProtocolVersion.objects.exclude(document__design__kind__in=WITHOUT_READERS).filter(study__in=studies)
+    read = set(with_readers.order_by().values_list("study_id", flat=True))
     return {
         study.pk: FlowLine(
             real=_counts(grouped[study.pk, False]),
             pilot=_counts(grouped[study.pk, True]),
             missed=missed.get(study.pk, 0),
-            is_read=study.pk not in without_readers,
+            is_read=study.pk in read,
         )
         for study in studies
     }

@@ -72,12 +72,12 @@ def screen_outdated(request: SignedInRequest, slug: str) -> HttpResponse:
     """Screen again what was screened by an older version of the protocol, or before the exam's last images came."""
     frame = frame_of(request.user, slug, Capability.MANAGE_CASES)
     try:
-        outdated = rescreening.outdated(frame.study)
+        outdated = list(rescreening.outdated(frame.study).order_by("pk")[: rescreening.AT_ONCE])
         changed = rescreening.screen_again(outdated, by=request.user, why=request.POST.get("why", ""))
     except Refused as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, f"They were screened again; {changed} came out otherwise than before.")
+        messages.success(request, f"{len(outdated)} exams were screened again; {changed} came out otherwise.")
     return redirect("study-flow", slug)
 
 

@@ -5,25 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.timezone import now
 
+from dicom_ingest.models import Route
 from portal.audit import trail
 from portal.audit.actions import Action
 from portal.models import User
 from studies import arm_findings, case_flow, enrolment, protocol, screening
-from studies.models import Case, MissedExam, PastScreening, ProtocolVersion, Screening, Study
+from studies.models import Case, MissedExam, PastScreening, ProtocolVersion, Read, Screening, Study
 from studies.refusals import Refused
 from studies.screening import Screened
 
 Outcome = Screening.Outcome
+AT_ONCE = 500
+"""As many exams are screened again for one request: the header of each series is read."""
 
 
 def outdated(study: Study) -> QuerySet[Screening]:
-    """Those made by an older version of the protocol, or before the exam's last images came. Not those by hand."""
-    late = Q(exam__routes__called_ae=study.ae_title.title, exam__routes__completed_at__gt=F("screened_at"))
-    older = ~Q(protocol=protocol.current(study))
-    return Screening.objects.filter(late | older, study=study, decided_by=None).distinct()
+    """Those made by other criteria than the protocol has now, or before the exam's last images came.
+
+    Not those decided by hand, of the pilot once it is over, or with a case that readers have begun with.
+    """
+    late = Route.objects.filter(
+        exam=OuterRef("exam"), called_ae=study.ae_title.title, completed_at__gt=OuterRef("screened_at")
+    )
+    begun = Read.objects.filter(case__screening=OuterRef("pk"), state__in=arm_findings.BEGUN)
+    return Screening.objects.filter(
+        Q(protocol__in=_with_other_criteria(study)) | Exists(late),
+        ~Exists(begun),
+        study=study,
+        decided_by=None,
+        is_pilot=study.stage == Study.Stage.PILOT,
+    )
 
 
 @transaction.atomic
@@ -84,6 +98,12 @@ def take_missed(study: Study, *, by: User, why: str) -> int:
     taken = enrolment.screen_now(study.pk, exams)
     trail.record(Action.MISSED_EXAMS_TAKEN, of=study.slug, study=study.slug, detail={"count": taken})
     return taken
+
+
+def _with_other_criteria(study: Study) -> list[int]:
+    """The versions of the protocol by which an exam may be judged otherwise than by the present one."""
+    criteria = protocol.current(study).content.criteria
+    return [version.pk for version in study.protocols.all() if version.content.criteria != criteria]
 
 
 def _open_study(screenings: QuerySet[Screening], why: str) -> Study | None:

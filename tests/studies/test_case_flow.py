@@ -222,6 +222,10 @@ def test_a_case_that_failed_is_tried_again_from_its_page(cast: Cast) -> None:
     job.refresh_from_db()
     case.refresh_from_db()
     assert (job.state, case.requested_at) == (Job.State.QUEUED, None)
+    succeed(job)
+    Case.objects.update(requested_at=now())
+    with pytest.raises(Refused, match="did not fail"):
+        case_flow.try_again(advanced(case), by=cast.coordinator)
 
 
 def test_ticks_ask_a_constant_number_of_queries_while_nothing_moves(django_assert_max_num_queries: Any) -> None:

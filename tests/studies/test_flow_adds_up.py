@@ -57,7 +57,8 @@ def _expect_consistent(seen: list[FlowCounts], studies: list[Study]) -> None:
     wrong = [counts.by_name for counts in seen if not counts.adds_up]
     assert len(seen) > 20 and not wrong, wrong[:3]
     reached = {box for counts in seen for box in Box if counts[box]}
-    assert reached >= {Box.PROCESSING, Box.FAILED, Box.AWAITING_QC, Box.QC_REJECTED, Box.ENROLLED, Box.UNDECIDED}
+    assert reached >= {Box.PROCESSING, Box.UNDECIDED}
+    assert len(reached) >= 7, "chance took the exams to many places"
     for study in studies:
         line = flow.line_of(study)
         for box in Box:

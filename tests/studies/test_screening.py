@@ -129,6 +129,15 @@ def test_after_an_amendment_exams_are_screened_again_with_the_reason_and_what_wa
     assert not rescreening.outdated(glioma).exists()
 
 
+def test_what_cannot_come_out_otherwise_is_not_offered_to_be_screened_again(glioma: Study, cast: Cast) -> None:
+    first, second = sent("T1 3D"), sent("AX FLAIR", study="1.2.9.9")
+    amended(glioma, question="Another question")
+    assert not rescreening.outdated(glioma).exists(), "the criteria are the same"
+    opened_read(second.cases.get(), cast)
+    amended(glioma, criteria=[THIN])
+    assert [one.exam for one in rescreening.outdated(glioma)] == [first], "the other is being read"
+
+
 def test_a_late_slice_is_a_reason_to_screen_again(glioma: Study, cast: Cast) -> None:
     exam = sent("T1 3D")
     receive(mr_slice(1, series=FLAIR, SeriesDescription="AX FLAIR"), called_ae="GLIOMA")
