@@ -6,8 +6,8 @@ from studies.blinding import salts
 from studies.models import ArmFinding, Read
 from viewer_static import links
 
-SIDE_BY_SIDE = "overread-side-by-side"
-"""The viewer's layout of two findings of one case; see viewer_static/ohif/portal-extension.js."""
+MOST_SIDE_BY_SIDE = 9
+"""Findings that the viewer's layouts take; see viewer_static/ohif/portal-extension.js."""
 
 
 def dicomweb_root(read: Read) -> str:
@@ -16,7 +16,7 @@ def dicomweb_root(read: Read) -> str:
 
 
 def viewer_url(read: Read) -> str:
-    """The viewer on the images of `read`, with its finding laid over them, or with two findings side by side.
+    """The viewer on the images of `read`, with its finding laid over them, or with several side by side.
 
     The address names neither patient nor exam nor arm. Only the read's reader gets anything by it, and only while the
     read may be looked at; see `access.scope_of`.
@@ -26,9 +26,9 @@ def viewer_url(read: Read) -> str:
     shown = [finding_series_uid(salt, arm) for arm in _arms_with_images(read)]
     return links.viewer_url(
         exam,
-        series_uid=",".join(shown[:1]) or None,
+        series_uid=shown[0] if len(shown) == 1 else None,
         dicomweb_root=dicomweb_root(read),
-        hanging_protocol=SIDE_BY_SIDE if len(shown) > 1 else None,
+        hanging_protocol=f"overread-side-by-side-{min(len(shown), MOST_SIDE_BY_SIDE)}" if len(shown) > 1 else None,
     )
 
 

@@ -29,6 +29,22 @@
   const NARROW = 900;
   const withoutPanels = { leftPanels: { $set: [] }, rightPanels: { $set: [] } };
 
+  // Where findings are compared, portal-extension.js names each picture by its letter.
+  const sides = {
+    'viewportOverlay.topLeft': {
+      $unshift: [
+        {
+          id: 'Finding',
+          inheritsFrom: 'ohif.overlayItem',
+          label: '',
+          title: 'Finding',
+          condition: ({ viewportId }) => viewportId.startsWith('finding-'),
+          contentF: ({ viewportId }) => `Finding ${viewportId.slice('finding-'.length)}`,
+        },
+      ],
+    },
+  };
+
   // OHIF 3.13.2 reads where the first point of every measurement lies, also of those that are of no place in an image,
   // and then shows none at all of the report. It also names a finding site by its code.
   const FINDING_SITE = '363698007';
@@ -50,7 +66,7 @@
     modes: [],
     customizationService: {
       global: { 'ohif.tours': { $set: [] }, onBeforeSRAddMeasurement: { $set: withSomePlace } },
-      mode: { segmentation: { leftPanels: { $set: [] } }, viewer: window.innerWidth < NARROW ? withoutPanels : {} },
+      mode: { segmentation: { leftPanels: { $set: [] } }, viewer: { ...sides, ...(window.innerWidth < NARROW ? withoutPanels : {}) } },
     },
     showStudyList: false,
     // The bar belongs to the tools: the page around the viewer says whose it is.

@@ -92,14 +92,110 @@ function serveForm(commandsManager, measurementService) {
 
 let stopServing = () => {};
 
+// A read that compares findings: each over the same images, beside the others. The read's DICOMweb root calls them A, B
+// and so on in their descriptions, and the place follows from that alone. app-config.js writes the letter on the picture.
+const SIDE_BY_SIDE = 'overread-side-by-side';
+const DRAWN_ON = 'overreadIsDrawnOn';
+const OF_FINDING = 'finding-';
+const RENDERED = 'CORNERSTONE_IMAGE_RENDERED';
+
+const isFinding = ({ Modality, SeriesDescription = '' }) => Modality === 'SEG' && SeriesDescription.startsWith('Finding ');
+
+// Whether a display set is the one that the findings lie on. The hanging protocol passes all others along.
+const isDrawnOn = ({ displaySetInstanceUID }, { displaySets = [] } = {}) =>
+  displaySets.some(one => isFinding(one) && one.referencedDisplaySetInstanceUID === displaySetInstanceUID);
+
+const placeOf = letter => ({
+  viewportOptions: {
+    viewportId: OF_FINDING + letter,
+    toolGroupId: 'default',
+    viewportType: 'stack',
+    // Not where one of the findings is largest: that would favour it.
+    initialImageOptions: { preset: 'middle' },
+    syncGroups: ['imageSlice', 'zoompan'].map(type => ({ type, id: SIDE_BY_SIDE, source: true, target: true })),
+  },
+  displaySets: [{ id: 'images' }],
+});
+
+const sideBySide = count => {
+  const letters = [...'ABCDEFGHI'].slice(0, count);
+  const columns = count <= 3 ? count : Math.ceil(Math.sqrt(count));
+  const images = { seriesMatchingRules: [{ attribute: DRAWN_ON, required: true, constraint: { equals: { value: true } } }] };
+  return {
+    id: `${SIDE_BY_SIDE}-${count}`,
+    name: `${count} findings side by side`,
+    protocolMatchingRules: [],
+    toolGroupIds: ['default'],
+    displaySetSelectors: { images },
+    stages: [
+      {
+        name: letters.join(', '),
+        viewportStructure: { layoutType: 'grid', properties: { rows: Math.ceil(count / columns), columns } },
+        viewports: letters.map(placeOf),
+      },
+    ],
+  };
+};
+
+// Lay the finding of each place over its images once these are there.
+function layOn({ cornerstoneViewportService, displaySetService, segmentationService }) {
+  return async ({ viewportId }) => {
+    if (!viewportId.startsWith(OF_FINDING)) return;
+    const name = `Finding ${viewportId.slice(OF_FINDING.length)} `;
+    const finding = displaySetService.getActiveDisplaySets().find(one => isFinding(one) && one.SeriesDescription.startsWith(name));
+    if (!finding) return;
+    const segmentationId = finding.displaySetInstanceUID;
+    await finding.load({ headers: {} });
+    if (segmentationService.getSegmentationRepresentations(viewportId, { segmentationId }).length > 0) return;
+    const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportId);
+    viewport.element.addEventListener(RENDERED, colourOnce(viewport, segmentationId, segmentationService));
+    await segmentationService.addSegmentationRepresentation(viewportId, { segmentationId, type: 'Labelmap' });
+  };
+}
+
+// Where two overlays are made at once, OHIF 3.13.2 now and then leaves one without its colours, and black. Being told its
+// colour again it draws it.
+function colourOnce(viewport, segmentationId, segmentationService) {
+  const hasColours = ({ actor }) => actor.getProperty().getUseLabelOutline();
+  return function colour() {
+    const overlays = viewport.getActors().filter(({ representationUID }) => representationUID?.startsWith?.(segmentationId));
+    if (overlays.length === 0) return;
+    if (overlays.every(hasColours)) {
+      viewport.element.removeEventListener(RENDERED, colour);
+      return;
+    }
+    const first = segmentationService.getSegmentColor(viewport.id, segmentationId, 1);
+    segmentationService.setSegmentColor(viewport.id, segmentationId, 1, first);
+  };
+}
+
+// OHIF remembers overlays by the images below them; here each place has its own.
+function rememberByPlace({ viewportGridService }) {
+  const kind = 'segmentationPresentationId';
+  const usual = viewportGridService.presentationIdProviders.get(kind);
+  viewportGridService.addPresentationIdProvider(kind, (id, about) => {
+    const place = about.viewport?.viewportOptions?.viewportId ?? '';
+    return id === kind && place.startsWith(OF_FINDING) ? place : usual?.(id, about);
+  });
+}
+
 export default {
   id: 'overread',
+  preRegistration({ servicesManager }) {
+    servicesManager.services.hangingProtocolService.addCustomAttribute(DRAWN_ON, 'Segmentations lie on it', isDrawnOn);
+  },
+  getHangingProtocolModule() {
+    return [2, 3, 4, 5, 6, 7, 8, 9].map(sideBySide).map(protocol => ({ name: protocol.id, protocol }));
+  },
   onModeEnter({ servicesManager, commandsManager }) {
-    const { segmentationService, measurementService } = servicesManager.services;
+    const { services } = servicesManager;
+    const { segmentationService, measurementService, cornerstoneViewportService } = services;
     stopServing = serveForm(commandsManager, measurementService);
     // The anatomy has to be judged through the overlay; OHIF's own half-opaque fill hides it.
     segmentationService.setStyle({ type: 'Labelmap' }, { fillAlpha: 0.2, fillAlphaInactive: 0.2 });
     segmentationService.subscribe(segmentationService.EVENTS.SEGMENTATION_LOADING_COMPLETE, openAtLargestSlice);
+    rememberByPlace(services);
+    cornerstoneViewportService.subscribe(cornerstoneViewportService.EVENTS.VIEWPORT_DATA_CHANGED, layOn(services));
   },
   onModeExit() {
     stopServing();

@@ -42,9 +42,10 @@ TRACES = tuple(" ".join((_OF_PATIENT, _OF_ARMS, _OF_PEOPLE)).split())
 """Every word that would tell a reader of the patient, an arm or another person. UIDs are looked for besides."""
 
 
-def scan(patient: Patient = PATIENT, **attributes: Any) -> list[Dataset]:
+def scan(patient: Patient = PATIENT, *, voxels: NDArray[np.uint16] | None = None, **attributes: Any) -> list[Dataset]:
     """A small MR series whose headers name people and places in every way that scanners do."""
-    voxels = np.arange(np.prod(SHAPE), dtype=np.uint16).reshape(SHAPE)
+    if voxels is None:
+        voxels = np.arange(np.prod(SHAPE), dtype=np.uint16).reshape(SHAPE)
     instances = mr_series(voxels, patient=patient, description="AX T1 post")
     for instance in instances:
         instance.PatientName, instance.PatientBirthDate, instance.PatientSex = NAME, "19630412", "F"
