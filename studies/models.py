@@ -172,6 +172,7 @@ class PriorSearch(models.Model):
         return f"priors of {self.case}"
 
 
+from studies.blinding.models import CaseShowing  # noqa: E402
 from studies.case_models import (  # noqa: E402 - they refer to Study
     ArmFinding,
     Case,
@@ -190,6 +191,7 @@ from studies.read_models import Read, ReadingOrder, ReadResponse, StudySeed  # n
 __all__ = [
     "ArmFinding",
     "Case",
+    "CaseShowing",
     "CaseTruth",
     "GroupGrant",
     "Invitation",

@@ -1,5 +1,6 @@
 from portal.tasks import job_task
 from studies import adjudication, assignment, case_flow, destinations, enrolment, priors, reassignment, retention
+from studies.blinding import ahead
 
 
 @job_task(queue="ingest")
@@ -32,3 +33,18 @@ def assign_reads() -> None:
 @job_task(queue="ingest")
 def warn_of_retention() -> None:
     retention.warn()
+
+
+@job_task(queue="ingest", seconds=300)
+def check_cases() -> None:
+    ahead.check_cases()
+
+
+@job_task(queue="ingest", seconds=300)
+def prepare_reads() -> None:
+    ahead.prepare_reads()
+
+
+@job_task(queue="ingest")
+def tidy_reads() -> None:
+    ahead.tidy()

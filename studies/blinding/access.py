@@ -13,13 +13,13 @@ from django.utils.timezone import now
 from dicom_ingest.dicomweb import decisions
 from dicom_ingest.dicomweb.refusals import NotThere, Refusal
 from dicom_ingest.dicomweb.scope import Target
-from portal.access import Capability, roles_with
 from portal.models import User
+from studies import reads
 from studies.blinding import manifest, preparation
 from studies.blinding.errors import Unshowable
 from studies.blinding.manifest import Prepared, ShownInstance, ShownSeries
 from studies.blinding.stored import BlindedInstance, stored, whole
-from studies.models import READING, Membership, Read
+from studies.models import READING, Read
 
 log = logging.getLogger(__name__)
 
@@ -96,14 +96,13 @@ def viewable(user: User) -> QuerySet[Read]:
     They are the user's own, in a study that is being read and in which the user still reads; not before what must come
     before, nor within a washout; and once submitted, only as long as no other read of the case waits for the user.
     """
-    reading = Membership.objects.in_force().filter(user=user, role__in=roles_with(Capability.READ_CASES))
     ready = Q(after=None) | Q(after__state=Read.State.SUBMITTED)
     waited = Q(not_before=None) | Q(not_before__lte=now())
     others = Read.objects.filter(reader=user, case=OuterRef("case"), state__in=Read.OPEN)
     done = Q(state=Read.State.SUBMITTED) & ~Exists(others)
     return (
-        Read.objects.filter(ready, waited, Q(state__in=Read.OPEN) | done, reader=user)
-        .filter(study__stage__in=READING, study__in=reading.values("study"))
+        reads.mine(user)
+        .filter(ready, waited, Q(state__in=Read.OPEN) | done, study__stage__in=READING)
         .select_related("study", "case__exam", "protocol")
     )
 

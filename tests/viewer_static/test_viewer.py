@@ -163,7 +163,10 @@ def test_a_segmentation_opens_at_its_largest_slice(client: Client) -> None:
       }};
       const measurementService = {{ EVENTS: {{}}, subscribe: () => ({{ unsubscribe: () => {{}} }}) }};
       globalThis.window = new EventTarget();
-      extension.onModeEnter({{ servicesManager: {{ services: {{ segmentationService, measurementService }} }} }});
+      const cornerstoneViewportService = {{ EVENTS: {{}}, subscribe: () => {{}} }};
+      const viewportGridService = {{ presentationIdProviders: new Map(), addPresentationIdProvider: () => {{}} }};
+      const services = {{ segmentationService, measurementService, cornerstoneViewportService, viewportGridService }};
+      extension.onModeEnter({{ servicesManager: {{ services }} }});
       const slice = (referencedImageId, ...labels) => (
         {{ referencedImageId, voxelManager: {{ getScalarData: () => Uint8Array.from(labels) }} }});
       const images = [slice('a', 0, 0, 0), slice('b', 0, 0, 1), slice('c', 2, 1, 0), slice('d', 1, 0, 0)];

@@ -20,6 +20,7 @@ from inference.models import Job, Result
 from inference.operators.loading import load_volume
 from inference.operators.values import Mask
 from portal.models import User
+from studies import protocol_forms
 from studies.models import ArmFinding, Case, Read, Study
 from tests.inference.received import receive
 from tests.inference.series import Patient, mr_series, source
@@ -34,6 +35,7 @@ SHAPE = (5, 12, 14)
 PATIENT = Patient(patient_id="MRN-4711", study_instance_uid="1.2.826.0.1.3680043.8.498.4711", study_date="20250611")
 EARLIER = Patient(patient_id="MRN-4711", study_instance_uid="1.2.826.0.1.3680043.8.498.4710", study_date="20241203")
 NAME = "Quixote^Dulcinea"
+FORM = "segmentation-quality"
 ARMS = ("machine", "vendor", "novice")
 _OF_PATIENT = "MRN-4711 Quixote Dulcinea 19630412 20250611 20241203 ACC-9917 Toboso Gregory Sancho SCANNER-7 SN-4242"
 _OF_ARMS = "acme-liver Acme Vendorsoft DeepHepar VS-9 Overread novice machine vendor hepar T-62000 20250612 20250613"
@@ -184,8 +186,8 @@ def document(**changes: Any) -> dict[str, Any]:
     return {
         "pipelines": [{"name": "acme-liver"}],
         "arms": arms,
-        "forms": [{"name": "quality"}],
-        "design": {"kind": "blind-scoring", "arms": list(ARMS), "form": "quality"},
+        "forms": [protocol_forms.shipped()[FORM]],
+        "design": {"kind": "blind-scoring", "arms": list(ARMS), "form": FORM},
         "blinding": {"readers": "blinded", "patient": "pseudonymised"},
     } | changes
 

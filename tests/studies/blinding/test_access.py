@@ -63,7 +63,7 @@ def test_a_hidden_read_cannot_be_told_from_none(scene: Scene, signed_in: SignIn,
     assert (hidden.status, hidden.all) == (absent.status, absent.all)
 
 
-@pytest.mark.parametrize("stage", [Study.Stage.LOCKED, Study.Stage.CLOSED, Study.Stage.DRAFT])
+@pytest.mark.parametrize("stage", [Study.Stage.LOCKED, Study.Stage.CLOSED])
 def test_a_study_that_is_not_being_read_shows_nothing(scene: Scene, signed_in: SignIn, stage: Study.Stage) -> None:
     root = Root(signed_in(scene.reader), scene.read("vendor"))
     assert root.get("/studies").status == 200
