@@ -23,6 +23,7 @@ from portal.audit.actions import Action
 from portal.models import User
 from portal.signed_in import SignedInRequest
 from studies import reading_list, reads
+from studies.blinding import originals
 from studies.blinding.links import viewer_url
 from studies.models import Read
 from studies.read_panel import Attempt, ReadPanel, open_panel, panel_for, saved_panel
@@ -133,7 +134,7 @@ def _answered_elsewhere(
 ) -> HttpResponse:
     """The very same answers were sent again: go on. Other ones: show what counts and, beside it, what came too late."""
     try:
-        is_repeat = check_answers(shown.form, attempt.answers) == late.response.answers
+        is_repeat = check_answers(shown.form, attempt.answers) == originals.as_shown(shown, late.response.answers)
     except InvalidAnswers:
         is_repeat = False
     shown.refresh_from_db()

@@ -12,7 +12,7 @@ from feedback.wording import best_language, in_language
 from portal.models import User
 from studies import adjudication, reading_list, reads
 from studies.adjudication import Opinion
-from studies.blinding import identity
+from studies.blinding import identity, originals
 from studies.models import Read
 
 PATIENT_ID = "00100020"
@@ -77,7 +77,7 @@ def panel_for(read: Read, reader: User, *, amend: bool = False, languages: Seque
     if read.state == State.SUBMITTED and (saved := reads.latest_response(read)):
         locked = reads.why_not_amendable(read)
         if amend and not locked:
-            attempt = Attempt(answers=saved.answers, is_amendment=True, languages=languages)
+            attempt = Attempt(answers=originals.as_shown(read, saved.answers), is_amendment=True, languages=languages)
             return replace(_form(_frame(read, reader), saved.form, attempt), saved=saved)
         return saved_panel(read, reader, saved, locked=locked, languages=languages)
     if closed := reads.why_not_open(read):

@@ -24,6 +24,8 @@ from portal.models import User
 from portal.tasks import hint
 from studies import protocol, truth
 from studies.assignment import due_at
+from studies.blinding import originals
+from studies.blinding.errors import Unshowable
 from studies.models import Membership, ProtocolVersion, Read, ReadResponse, Study
 from studies.protocol_schema import Protocol
 from studies.read_models import ReadQuerySet
@@ -111,7 +113,8 @@ def submit(read_id: UUID, *, by: User, claim: str, answers: Mapping[str, object]
     response = responses.submit(
         author=by,
         form=read.form,
-        answers=answers,
+        answers=_on_true_images(read, answers),
+        exam=read.case.exam,
         sitting=_sitting(read),
         seconds=(moment - read.opened_at).total_seconds() if read.opened_at else None,
         active_seconds=read.active_seconds,
@@ -143,7 +146,8 @@ def amend(read_id: UUID, *, by: User, answers: Mapping[str, object], reason: str
     amendment = responses.submit(
         author=by,
         form=latest.form,
-        answers=answers,
+        answers=_on_true_images(read, answers),
+        exam=read.case.exam,
         sitting=_sitting(read),
         seconds=None,
         amends=latest,
@@ -239,6 +243,14 @@ def _note(action: Action, read: Read, response: Response | None = None) -> None:
     if response is not None:
         detail["response"] = str(response.pk)
     trail.record(action, of=f"read:{read.pk}", study=read.study.slug, detail=detail)
+
+
+def _on_true_images(read: Read, answers: Mapping[str, object]) -> dict[str, object]:
+    """What the reader drew lies in the images that the read shows, and is kept as lying in the store's own."""
+    try:
+        return originals.in_store(read, answers)
+    except Unshowable as reason:
+        raise ReadRefused("The images of this read cannot be shown any more. Ask the study's coordinator.") from reason
 
 
 def _sitting(read: Read) -> str:

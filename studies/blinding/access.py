@@ -19,7 +19,7 @@ from studies.blinding import manifest, preparation
 from studies.blinding.errors import Unshowable
 from studies.blinding.manifest import Prepared, ShownInstance, ShownSeries
 from studies.blinding.stored import BlindedInstance, stored, whole
-from studies.models import READING, Read
+from studies.models import Read, Study
 
 log = logging.getLogger(__name__)
 
@@ -98,11 +98,12 @@ def viewable(user: User) -> QuerySet[Read]:
     """
     ready = Q(after=None) | Q(after__state=Read.State.SUBMITTED)
     waited = Q(not_before=None) | Q(not_before__lte=now())
+    stage = Q(study__stage=Study.Stage.PILOT, is_pilot=True) | Q(study__stage=Study.Stage.ACTIVE, is_pilot=False)
     others = Read.objects.filter(reader=user, case=OuterRef("case"), state__in=Read.OPEN)
     done = Q(state=Read.State.SUBMITTED) & ~Exists(others)
     return (
         reads.mine(user)
-        .filter(ready, waited, Q(state__in=Read.OPEN) | done, study__stage__in=READING)
+        .filter(ready, waited, stage, Q(state__in=Read.OPEN) | done)
         .select_related("study", "case__exam", "protocol")
     )
 

@@ -13,7 +13,7 @@ _IMAGE = "SOPInstanceUID"
 
 
 def real_uid(read: Read, shown: str) -> str | None:
-    """The SOP Instance UID in the store of an image that `read` shows under `shown`; None for any other UID."""
+    """The SOP Instance UID in the store of an image of the case that `read` shows under `shown`; None for any other."""
     return _real_uids(read).get(shown)
 
 
@@ -35,8 +35,9 @@ def as_shown(read: Read, answers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _real_uids(read: Read) -> dict[str, str]:
-    manifest = preparation.prepare(read).manifest
-    images = (one for exam in manifest.exams for series in exam.series for one in series.instances)
+    """Of the case's own exam: what is drawn in an earlier one is refused, under the UID that the reader knows."""
+    own = preparation.prepare(read).manifest.exams[0]
+    images = (one for series in own.series for one in series.instances)
     return {image.sop: Path(image.file).stem for image in images if not image.is_bits}
 
 

@@ -108,3 +108,19 @@ def test_two_findings_side_by_side_are_called_a_and_b_in_the_order_that_was_draw
     told = sorted((row["00200011"]["Value"][0], row["0008103E"]["Value"][0]) for row in root.series("SEG"))
     assert [number for number, _ in told] == [1001, 1002]
     assert [description[:9] for _, description in told] == ["Finding A", "Finding B"]
+
+
+def test_the_pages_of_a_read_tell_no_more_than_its_images_do(scene: Scene, signed_in: SignIn) -> None:
+    read = scene.read("vendor", "machine", state="assigned")
+    client = signed_in(scene.reader)
+    opened = client.post(f"/reads/{read.pk}/open/")
+    assert opened.status_code == 200
+    viewer = opened.json()["viewer"]
+    assert viewer.endswith(f"dicomweb=/reads/{read.pk}/dicomweb")
+    paths = ("/", f"/reads/{read.pk}/", viewer, f"/studies/{scene.study.slug}/")
+    pages = [opened, *(client.get(path) for path in paths)]
+    assert all(page.status_code == 200 for page in pages)
+    of_the_portal = {"Overread", "coordinator", "governance", "machine"}
+    for page in pages:
+        told = (repr(sorted(page.headers.items())).encode() + page.content).replace(b"/static/vendor/", b"")
+        assert set(traces_in(told, scene)) <= of_the_portal, page.request["PATH_INFO"]
