@@ -41,14 +41,15 @@ def study(request: SignedInRequest, slug: str) -> HttpResponse:
     line = study_line(request.user, frame.study)
     if line is None:
         raise Http404
-    shown = cases_for(request.user, [line.study]) if line.shows_cases else Case.objects.none()
-    page = Paginator(shown.order_by("number"), CASES_PER_PAGE).get_page(request.GET.get("page"))
+    numbered = line.study.cases.order_by("number") if line.shows_cases else Case.objects.none()
+    page = Paginator(numbered.values_list("pk", flat=True), CASES_PER_PAGE).get_page(request.GET.get("page"))
+    shown = cases_for(request.user, [line.study]).filter(pk__in=list(page)).order_by("number")
     trail.record(Action.EXAMS_LISTED, of="study", study=slug, detail={"count": len(page.object_list)})
     context = {
         "frame": frame,
         "line": line,
         "page": page,
-        "cases": case_lines(list(page)),
+        "cases": case_lines(list(shown)),
         "reading": [reads for reads in reading_list.reads_of(request.user) if reads.study == line.study],
         "sees_all_feedback": _has(request, line, Capability.VIEW_ALL_FEEDBACK),
         "members": _members(line.study) if _has(request, line, Capability.VIEW_ALL_FEEDBACK) else [],
