@@ -19,7 +19,7 @@ from portal.access import Role
 from portal.models import User
 from portal.signed_in import SignedInRequest
 from studies import protocol, protocol_starts
-from studies.models import Membership
+from studies.models import Membership, Study
 from studies.protocol_document import LONGEST, parse
 from studies.protocol_schema import Protocol
 from studies.refusals import ProtocolRefused
@@ -56,7 +56,7 @@ class StartForm(forms.Form):
 
     def clean_slug(self) -> str:
         """The short name, or one that is made of the title."""
-        return str(self.cleaned_data["slug"]).strip() or short_name(str(self.cleaned_data.get("title", "")))
+        return str(self.cleaned_data["slug"]).strip() or free_name(str(self.cleaned_data.get("title", "")))
 
 
 class FileForm(forms.Form):
@@ -105,6 +105,14 @@ def short_name(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-")
 
 
+def free_name(title: str) -> str:
+    """The short name made of a title, with a number behind it where a study has it already."""
+    stem = short_name(title)
+    taken = set(Study.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    others = (f"{stem}-{number}" for number in range(2, len(taken) + 3))
+    return next(name for name in (stem, *others) if name not in taken)
+
+
 def _chosen(form: StartForm) -> str:
     return str(form.data.get("start", "")) if form.is_bound else ""
 
@@ -139,7 +147,7 @@ def _from_file(request: SignedInRequest, form: FileForm) -> HttpResponse | None:
     except ValueError as fault:
         form.add_error("file", str(fault))
         return None
-    return _begin(request, written, form.cleaned_data["file_slug"] or short_name(written.title), form, "file_slug")
+    return _begin(request, written, form.cleaned_data["file_slug"] or free_name(written.title), form, "file_slug")
 
 
 def _text(file: UploadedFile[bytes]) -> str:

@@ -133,6 +133,12 @@ def test_a_study_begins_from_a_template(author: Client, cast: Cast) -> None:
     assert study.memberships.get().user == cast.coordinator
 
 
+def test_a_second_study_of_one_title_gets_a_number(author: Client) -> None:
+    for ae_title in ("ONE", "TWO"):
+        author.post(reverse("study-new"), {"title": "Brain", "ae_title": ae_title, "slug": "", "start": ""})
+    assert set(Study.objects.filter(title="Brain").values_list("slug", flat=True)) == {"brain-2", "brain-3"}
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [

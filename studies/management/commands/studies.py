@@ -15,7 +15,7 @@ from portal.audit.trail import Action
 from portal.models import User
 from studies import protocol, retention
 from studies.models import Study
-from studies.new_study_pages import short_name
+from studies.new_study_pages import free_name
 from studies.protocol_document import parse, to_yaml
 from studies.refusals import ProtocolRefused
 
@@ -87,5 +87,5 @@ class Command(BaseCommand):
             if coordinator is None:
                 raise CommandError(f'There is no user "{options.coordinator}".')
         written = parse(options.file.read_text(encoding="utf-8"), file=options.file)
-        study = protocol.begin(written, slug=options.study or short_name(written.title), by=coordinator)
+        study = protocol.begin(written, slug=options.study or free_name(written.title), by=coordinator)
         self.stdout.write(f"Study {study.slug} is begun, in draft.")
