@@ -25,10 +25,10 @@ class NotReassigned(Exception):
     """Reads that cannot be given as asked; the text says why and what to do."""
 
 
-@transaction.atomic
 def take_back() -> int:
     """Withdraw the open reads of members who left and of cases that are enrolled no more, and give back those whose
     case is enrolled again; return how many were withdrawn."""
+    # Each in a transaction of its own: none waits for a read while it holds the trail.
     reads = Read.objects.filter(study__stage__in=READING)
     open_reads = reads.filter(state__in=Read.OPEN)
     left = _withdraw(open_reads.exclude(_still_takes_part()), Withdrawal.READER_LEFT, "")
@@ -130,11 +130,14 @@ def _give(table: Table, reader: Reader, planned: Sequence[tuple[Case, PlannedRea
     return given
 
 
-def _still_takes_part() -> Exists:
+def _still_takes_part() -> Q:
+    """Whether the reader of a read still has the role in which it was given to them."""
     held = Membership.objects.in_force().filter(study=OuterRef("study"), user=OuterRef("reader"), user__is_active=True)
-    return Exists(held.filter(role__in=[Role.READER, Role.ADJUDICATOR]))
+    reads = Q(kind=Read.Kind.READ) & Exists(held.filter(role=Role.READER))
+    return reads | (Q(kind=Read.Kind.ADJUDICATION) & Exists(held.filter(role=Role.ADJUDICATOR)))
 
 
+@transaction.atomic
 def _withdraw(reads: QuerySet[Read], why: Read.Withdrawal, reason: str) -> int:
     """The reason may name somebody, so that the trail has but the kind of it."""
     slugs = _by_study(reads)
@@ -144,6 +147,7 @@ def _withdraw(reads: QuerySet[Read], why: Read.Withdrawal, reason: str) -> int:
     return taken
 
 
+@transaction.atomic
 def _restore(reads: QuerySet[Read]) -> int:
     """Their places in the order, and what was entered in them, are as before."""
     withdrawn = reads.filter(state=State.WITHDRAWN)

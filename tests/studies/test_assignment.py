@@ -9,6 +9,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils.timezone import now
 
+from portal.access import Role
 from studies.assignment import assign, assign_in
 from studies.models import Case, Membership, Read, ReadingOrder, Study, StudySeed
 from studies.reassignment import NotReassigned, give_earlier_cases, reassign, take_back, withdraw
@@ -135,6 +136,15 @@ def test_a_case_with_too_few_readers_gets_more_as_they_come() -> None:
     second = one.reader("second")
     assert assign() == 2
     assert len(one.order(second)) == 2
+
+
+def test_who_only_decides_from_now_on_loses_their_reads() -> None:
+    one = bench(INDEPENDENT)
+    reader = one.reader("first")
+    one.case()
+    assign()
+    Membership.objects.filter(user=reader).update(role=Role.ADJUDICATOR)
+    assert take_back() == 1
 
 
 def test_submitted_reads_of_a_leaver_stay() -> None:
