@@ -1,6 +1,6 @@
 """The resources of a read's own DICOMweb root (PS3.18 10.1): those that a viewer asks for."""
 
-from django.urls import URLPattern, path, re_path
+from django.urls import URLPattern, path
 
 from dicom_ingest.dicomweb.access import resource
 from studies.blinding import retrieve, search
@@ -31,5 +31,5 @@ urlpatterns = [
     *_pictures(_SERIES, retrieve.series_picture, level="series"),
     *_pictures(_INSTANCE, retrieve.instance_picture, level="instance"),
     *_pictures(f"{_INSTANCE}/frames/<str:frames>", retrieve.frames_picture, level="frames"),
-    re_path(r"^(?:.*)$", resource(scope_of, GET=retrieve.nothing)),
+    path("<path:rest>", resource(scope_of, GET=retrieve.nothing), name="read-nothing"),
 ]

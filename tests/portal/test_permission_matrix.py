@@ -24,6 +24,7 @@ from feedback.responses import submit
 from inference.models import Job, PipelineVersion, RegisteredModel, Result
 from portal.access import Role
 from studies import case_tables, group_grants, invitations
+from studies.blinding import preparation
 from studies.models import Case, Membership, OutsideTable, Read, Study
 from tests.conftest import Cast
 from tests.dicom_ingest.scans import complete, mr_slice, receive
@@ -31,6 +32,7 @@ from tests.feedback.conftest import ANSWERS
 
 ADMIN = frozenset({"admin"})
 READERS = frozenset({"reader", "other_reader"})
+THE_READER = frozenset({"reader"})
 COORDINATORS = frozenset({"coordinator"}) | ADMIN
 FEEDBACK_SEEN_BY = frozenset({"governance", "reader"}) | COORDINATORS  # a reader sees their own
 JOBS = frozenset({"qc", "scientist"}) | COORDINATORS
@@ -222,6 +224,30 @@ TABLE: dict[str, Row] = {
     "instance-thumbnail":         Row(allowed=MEMBERS),
     "frames-rendered":            Row(allowed=MEMBERS),
     "frames-thumbnail":           Row(allowed=MEMBERS),
+    # the root of a read is its reader's alone
+    "reads/<uuid:read>/dicomweb/studies":                            Row(allowed=THE_READER),
+    "reads/<uuid:read>/dicomweb/series":                             Row(allowed=THE_READER),
+    "reads/<uuid:read>/dicomweb/instances":                          Row(allowed=THE_READER),
+    "reads/<uuid:read>/dicomweb/studies/<str:study>/metadata":       Row(allowed=THE_READER),
+    "reads/<uuid:read>/dicomweb/studies/<str:study>/series":         Row(allowed=THE_READER),
+    "reads/<uuid:read>/dicomweb/studies/<str:study>/instances":      Row(allowed=THE_READER),
+    "reads/<uuid:read>/dicomweb/studies/<str:study>/series/<str:series>/metadata":   Row(allowed=THE_READER),
+    "reads/<uuid:read>/dicomweb/studies/<str:study>/series/<str:series>/instances":  Row(allowed=THE_READER),
+    "reads/<uuid:read>/dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>":
+                                  Row(allowed=THE_READER),
+    "reads/<uuid:read>/dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/metadata":
+                                  Row(allowed=THE_READER),
+    "reads/<uuid:read>/dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/frames/<str:frames>":
+                                  Row(allowed=THE_READER),
+    "read-study-rendered":        Row(allowed=THE_READER),
+    "read-study-thumbnail":       Row(allowed=THE_READER),
+    "read-series-rendered":       Row(allowed=THE_READER),
+    "read-series-thumbnail":      Row(allowed=THE_READER),
+    "read-instance-rendered":     Row(allowed=THE_READER),
+    "read-instance-thumbnail":    Row(allowed=THE_READER),
+    "read-frames-rendered":       Row(allowed=THE_READER),
+    "read-frames-thumbnail":      Row(allowed=THE_READER),
+    "read-nothing":               Row(allowed=frozenset()),
     # the viewer's own files hold nothing of a patient's
     "viewer":                     Row(allowed=SIGNED_IN),
     "segmentation":               Row(allowed=SIGNED_IN),
@@ -270,6 +296,7 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
     grant = group_grants.grant(study, "cn=readers", Role.READER, by=cast.coordinator)
     model = RegisteredModel.objects.create(name="deepbet", version="1", digest="m", backend="torchscript")
     form_drafts.begin("Brain", by=cast.coordinator)
+    read = _read(exam, cast)
     return {
         "": {
             "slug": "brain",
@@ -280,7 +307,7 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
             "frames": 1,
             "bulkdata": "00280010",
             "result_id": exam_with_everything.pk,
-            "read_id": _read(exam, cast).pk,
+            "read_id": read.pk,
             "reader": cast.reader.pk,
             "job_id": job.pk,
             "model_id": model.pk,
@@ -314,7 +341,17 @@ def values(exam_with_everything: Result, cast: Cast) -> dict[str, dict[str, obje
         "quarantine-discard": {"pk": quarantined.pk},
         "quarantine-download": {"pk": quarantined.pk},
         **_of_transfers(exam),
+        **_of_root(read),
     }
+
+
+def _of_root(read: Read) -> dict[str, dict[str, object]]:
+    """The UIDs that the read's own DICOMweb root has given its images."""
+    (shown,) = preparation.prepare(read).manifest.exams
+    (series,) = shown.series
+    known = {"read": read.pk, "study": shown.uid, "series": series.uid, "instance": series.instances[0].sop}
+    named = [name for name in TABLE if name.startswith(("reads/<uuid:read>/dicomweb/", "read-"))]
+    return {name: {**known, "frames": 1, "rest": "elsewhere"} for name in named}
 
 
 def _truth_table(cast: Cast) -> OutsideTable:
