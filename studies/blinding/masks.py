@@ -16,37 +16,30 @@ from highdicom.seg import Segmentation
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.pixels.utils import iter_pixels
-from pydicom.sr._snomed_dict import mapping as snomed_mapping
 from skimage.draw import polygon2mask
 
+from studies.blinding.codes import Concept, concept_of, own_words
 from studies.blinding.errors import Unshowable
 from studies.blinding.grids import Grid, Plane, Vector
 
 Pixels = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, order=True)
-class Structure:
-    """What a segment is of: scheme and value of its code. SNOMED's older codes are read as today's."""
-
-    scheme: str
-    value: str
-
-    @classmethod
-    def of(cls, item: Dataset | None) -> Structure:
-        """Of a code sequence's item; an empty one where there is none."""
-        if item is None:
-            return cls("", "")
-        scheme, value = str(item.get("CodingSchemeDesignator", "")), str(item.get("CodeValue", ""))
-        return cls("SCT", snomed_mapping["SRT"].get(value, value)) if scheme in ("SRT", "SCT") else cls(scheme, value)
+NO_CODE = Concept("", "")
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """One structure as one finding draws it. bits: the pixels of all planes, in the grid's order, eight to a byte."""
+    """One structure as one finding draws it. bits: the pixels of all planes, in the grid's order, eight to a byte.
 
-    structure: Structure
+    words: what its maker calls it.
+    """
+
+    structure: Concept
+    words: str
     bits: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, code: Dataset | None, mask: Pixels) -> Drawn:
+        return cls(concept_of(code) or NO_CODE, own_words(code), _packed(mask))
 
 
 def of_segmentation(path: Path, grid: Grid) -> list[Drawn]:
@@ -54,7 +47,7 @@ def of_segmentation(path: Path, grid: Grid) -> list[Drawn]:
     header = dcmread(path, stop_before_pixels=True)
     frames = _Frames(path, header)
     return [
-        Drawn(Structure.of(_first(segment, "SegmentedPropertyTypeCodeSequence")), _packed(frames.mask(number, grid)))
+        Drawn.of(_first(segment, "SegmentedPropertyTypeCodeSequence"), frames.mask(number, grid))
         for number, segment in sorted((int(one.SegmentNumber), one) for one in header.SegmentSequence)
         if number > 0
     ]
@@ -69,7 +62,7 @@ def of_structure_set(path: Path, grid: Grid) -> list[Drawn]:
     }
     contoured = {int(one.ReferencedROINumber): one for one in dataset.get("ROIContourSequence") or []}
     return [
-        Drawn(Structure.of(codes.get(number)), _packed(_filled(contoured.get(number), grid)))
+        Drawn.of(codes.get(number), _filled(contoured.get(number), grid))
         for number in sorted(int(one.ROINumber) for one in dataset.get("StructureSetROISequence") or [])
     ]
 

@@ -20,7 +20,7 @@ from dicom_ingest import store
 from dicom_ingest.frames import PixelElement, frame_ranges
 from dicom_ingest.header_json import encoded_header
 from dicom_ingest.models import Instance
-from studies.blinding import drawing, identity, links, salts, segmentation, selection
+from studies.blinding import drawing, findings, identity, links, reports, salts, segmentation, selection
 from studies.blinding.attributes import SEARCHED_OF_SERIES, SEARCHED_OF_STUDY, tag_of
 from studies.blinding.drawing import Drawing, file_of, header_of, put_in_place, reads_folder
 from studies.blinding.errors import Unshowable
@@ -71,10 +71,23 @@ def check(found: Selection, *, is_hidden: bool) -> Drawing | None:
     if is_hidden:
         _check_pixels(found)
     drawn = drawing.draw(found)
-    if found.arms and drawn is None:
+    if found.arms and drawn is None and not all("SR" in arm.by_kind for arm in found.arms):
         kinds = "; ".join(f'arm "{arm.arm}": {", ".join(arm.by_kind)}' for arm in found.arms)
         raise Unshowable(f"The arms' findings are of different kinds and could be told by that ({kinds}).")
+    if drawn is None:
+        _check_reports(found)
     return drawn
+
+
+def _check_reports(found: Selection) -> None:
+    there = {instance.sop_instance_uid for instance in found.exams[0].instances}
+    for arm in found.arms:
+        report = findings.of_reports([file_of(instance) for instance in arm.by_kind["SR"]])
+        if strange := {region.sop for one in report.findings for region in one.regions} - there:
+            raise Unshowable(
+                f'The report of arm "{arm.arm}" draws on image {min(strange)}, which readers are not shown. '
+                "Have it made on the exam's own images, and sent again."
+            )
 
 
 def _check_pixels(found: Selection) -> None:
@@ -106,7 +119,7 @@ def _make(read: Read, found: Selection, folder: Path) -> None:
     part = Path(mkdtemp(dir=folder.parent, suffix=".part"))
     try:
         maker = _Maker(read, who, part)
-        exams = [maker.exam(exam, drawn if exam.prior == 0 else None) for exam in found.exams]
+        exams = [maker.exam(exam, found.arms if exam.prior == 0 else (), drawn) for exam in found.exams]
         manifest = Manifest(exams=tuple(exam for exam in exams if exam.series))
         (part / MANIFEST).write_text(manifest.model_dump_json())
         put_in_place(part, folder)
@@ -121,18 +134,23 @@ class _Maker:
         self._read, self._who, self._folder = read, who, folder
         self._salt = salts.of_read(read.study.slug, read.pk)
 
-    def exam(self, exam: selection.ShownExam, drawn: Drawing | None) -> ShownExam:
-        """One exam; `drawn` is what its arms draw."""
+    def exam(self, exam: selection.ShownExam, arms: Sequence[selection.ArmObjects], drawn: Drawing | None) -> ShownExam:
+        """One exam with the findings of its arms: segmentations of what they draw, or their reports."""
         exposure = Exposure(salt=self._salt, identity=self._who, exam=exam.description)
-        series, first_of_drawn = [], {}
+        series: list[ShownSeries] = []
+        all_headers: list[Element] = []
+        first_of_drawn: Element = {}
         for instances in _by_series(exam.instances):
             headers = [shown(header_of(instance), exposure) for instance in instances]
             if drawn and instances[0].series.series_instance_uid == drawn.series:
                 first_of_drawn = headers[0]
+            all_headers += headers
             pairs = zip(instances, headers, strict=True)
             series.append(self._series(headers, [self._image(*pair) for pair in pairs]))
-        if drawn:
+        if arms and drawn:
             series += self._findings(exam, drawn, first_of_drawn)
+        elif arms:
+            series += self._reports(arms, all_headers)
         return ShownExam(
             uid=self._salt.remapped(exam.exam.study_instance_uid), series=tuple(sorted(series, key=lambda one: one.uid))
         )
@@ -174,6 +192,28 @@ class _Maker:
                 frames=[each.column for each in ranges],
                 mark=self._salt.text("mark", arm, content, length=32),
                 is_bits=True,
+            )
+            yield self._series([header], [instance])
+
+    def _reports(self, arms: Sequence[selection.ArmObjects], headers: list[Element]) -> Iterator[ShownSeries]:
+        by_arm = {arm.arm: arm.by_kind["SR"] for arm in arms}
+        shown_arms = [arm for arm in self._read.arms if arm in by_arm]
+        for at, arm in enumerate(shown_arms):
+            place = self._place(arm, at, of=len(shown_arms))
+            report = findings.of_reports([file_of(instance) for instance in by_arm[arm]])
+            dataset = reports.make(report, headers, place, salt=self._salt, has_own_words=len(arms) == 1)
+            header = json.loads(encoded_header(dataset, transfer_syntax_uid=str(ExplicitVRLittleEndian)))
+            instance = ShownInstance(
+                sop=place.sop_uid,
+                sop_class=str(dataset.SOPClassUID),
+                number=1,
+                transfer_syntax=str(ExplicitVRLittleEndian),
+                rows=0,
+                columns=0,
+                number_of_frames=1,
+                file="",
+                frames=[],
+                mark=self._salt.text("mark", arm, json.dumps(header), length=32),
             )
             yield self._series([header], [instance])
 

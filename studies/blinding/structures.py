@@ -1,7 +1,7 @@
 """One list of structures for all arms of a case, so that their findings have the same segments in the same order.
 
-What an arm does not draw is an empty segment of it. Names come from the codes, by DICOM's own dictionary, never from
-what the arm wrote.
+What an arm does not draw is an empty segment of it. Names come from the codes, by DICOM's own dictionary. What that
+does not know keeps the words of its maker where there is but one arm, which nothing could be told from.
 """
 
 from __future__ import annotations
@@ -9,26 +9,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.sr._concepts_dict import concepts
 
+from studies.blinding.codes import Concept
 from studies.blinding.errors import Unshowable
-from studies.blinding.masks import Drawn, Structure
+from studies.blinding.masks import NO_CODE, Drawn
 
-TISSUE = Structure("SCT", "85756007")
+TISSUE = Concept("SCT", "85756007")
 _NAMELESS = "Structure"
 
-Key = tuple[Structure, int]
+Key = tuple[Concept, int]
 
 
 @dataclass(frozen=True)
 class Named:
     """A structure as readers know it: `Liver`, or `Lesion 2` of several."""
 
-    code: Structure
+    code: Concept
     meaning: str
     label: str
 
@@ -47,22 +46,23 @@ def align(drawn: Mapping[str, Sequence[Drawn]]) -> Aligned:
     Where each arm draws one structure, they are taken for the same, whatever its code. Raises Unshowable where arms
     draw structures that no other knows: which are the same nobody could tell, and a reader could tell the arms by them.
     """
+    words = {one.structure: one.words for segments in drawn.values() for one in segments} if len(drawn) == 1 else {}
     if all(len(segments) <= 1 for segments in drawn.values()):
         codes = {segment.structure for segments in drawn.values() for segment in segments}
-        only = codes.pop() if len(codes) == 1 else Structure("", "")
+        only = codes.pop() if len(codes) == 1 else NO_CODE
         bits = {arm: (segments[0].bits if segments else None,) for arm, segments in drawn.items()}
-        return Aligned((_named((only, 1), 1, 1),), bits)
+        return Aligned((_named((only, 1), 1, 1, words),), bits)
     keyed = {arm: _keyed(segments) for arm, segments in drawn.items()}
     most = max(keyed, key=lambda arm: (len(keyed[arm]), arm))
     _check_nested(keyed, most)
     order = sorted(keyed[most])
     of_code = Counter(structure for structure, _ in order)
-    named = [_named(key, at, of_code[key[0]]) for at, key in enumerate(order, start=1)]
+    named = [_named(key, at, of_code[key[0]], words) for at, key in enumerate(order, start=1)]
     return Aligned(tuple(named), {arm: tuple(map(segments.get, order)) for arm, segments in keyed.items()})
 
 
 def _keyed(segments: Sequence[Drawn]) -> dict[Key, NDArray[np.uint8]]:
-    seen: Counter[Structure] = Counter()
+    seen: Counter[Concept] = Counter()
     keyed = {}
     for segment in segments:
         seen[segment.structure] += 1
@@ -80,21 +80,10 @@ def _check_nested(keyed: Mapping[str, Mapping[Key, object]], most: str) -> None:
             )
 
 
-def _named(key: Key, at: int, count: int) -> Named:
+def _named(key: Key, at: int, count: int, words: Mapping[Concept, str]) -> Named:
     """at: place in the list, for what has no name; count: how many there are of this code."""
     structure, ordinal = key
-    meaning = _meaning(structure)
-    if meaning is None:
+    meaning = structure.meaning or (words.get(structure, "") if structure.is_public else "")
+    if not meaning:
         return Named(TISSUE, "Tissue", _NAMELESS if at == count == 1 else f"{_NAMELESS} {at}")
-    return Named(structure, meaning, meaning if count == 1 else f"{meaning} {ordinal}")
-
-
-def _meaning(structure: Structure) -> str | None:
-    """DICOM's own word for a code, or None for one that it does not know, such as a vendor's."""
-    return _meanings(structure.scheme).get(structure.value)
-
-
-@cache
-def _meanings(scheme: str) -> dict[str, str]:
-    known: dict[str, dict[str, tuple[str, list[int]]]] = concepts
-    return {code: meaning for codes in known.get(scheme, {}).values() for code, (meaning, _) in codes.items()}
+    return Named(structure, meaning[:64], (meaning if count == 1 else f"{meaning[:60]} {ordinal}")[:64])

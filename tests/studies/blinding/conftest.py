@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import Dataset
 
 from dicom_ingest.models import AETitle, Exam
 from feedback.models import Form
@@ -25,10 +26,10 @@ MakeScene = Callable[..., Scene]
 def make_scene(cast: Cast, form: Form) -> MakeScene:
     """A blinded study with one case and no findings yet."""
 
-    def make(*, images: dict[str, Any] | None = None, **changes: Any) -> Scene:
+    def make(*, images: dict[str, Any] | None = None, instances: list[Dataset] | None = None, **changes: Any) -> Scene:
         ae_title = AETitle.objects.create(title="LIVERSTUDY", quiet_period_seconds=1)
         study = open_study("liver-masks", ae_title=ae_title, form=form, **document(**changes))
-        instances = scan(**(images or {}))
+        instances = instances or scan(**(images or {}))
         receive(instances, called_ae="LIVERSTUDY")
         exam = Exam.objects.get(study_instance_uid=instances[0].StudyInstanceUID)
         reader = User.objects.create_user("reader-of-masks", password=PASSWORD)

@@ -22,7 +22,8 @@ def true_uids(scene: Scene) -> set[str]:
     rows = Instance.objects.values_list(
         "sop_instance_uid", "series__series_instance_uid", "series__exam__study_instance_uid"
     )
-    return {uid for row in rows for uid in row} | {str(scene.instances[0].FrameOfReferenceUID)}
+    frames = {str(image.FrameOfReferenceUID) for image in scene.instances if "FrameOfReferenceUID" in image}
+    return {uid for row in rows for uid in row} | frames
 
 
 def traces_in(content: bytes, scene: Scene) -> list[str]:
