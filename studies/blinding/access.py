@@ -94,7 +94,8 @@ def viewable(user: User) -> QuerySet[Read]:
     """The reads that `user` may look at now.
 
     They are the user's own, in a study that is being read and in which the user still reads; not before what must come
-    before, nor within a washout; and once submitted, only as long as no other read of the case waits for the user.
+    before, nor within a washout; from their being opened on, which locks the answer that they follow; and once
+    submitted, only as long as no other read of the case waits for the user.
     """
     ready = Q(after=None) | Q(after__state=Read.State.SUBMITTED)
     waited = Q(not_before=None) | Q(not_before__lte=now())
@@ -103,7 +104,7 @@ def viewable(user: User) -> QuerySet[Read]:
     done = Q(state=Read.State.SUBMITTED) & ~Exists(others)
     return (
         reads.mine(user)
-        .filter(ready, waited, stage, Q(state__in=Read.OPEN) | done)
+        .filter(ready, waited, stage, Q(state=Read.State.OPENED) | done)
         .select_related("study", "case__exam", "protocol")
     )
 

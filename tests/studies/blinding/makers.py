@@ -9,6 +9,7 @@ from typing import Any
 
 import highdicom as hd
 import numpy as np
+from django.utils.timezone import now
 from highdicom.seg import Segmentation, SegmentDescription
 from numpy.typing import NDArray
 from pydicom import Dataset
@@ -220,5 +221,7 @@ class Scene:
             "form": self.form,
             "protocol": self.case.protocol,
             "position": Read.objects.count() + 1,
+            "state": Read.State.OPENED,
+            "opened_at": now(),
         }
         return Read.objects.create(**(about | fields))

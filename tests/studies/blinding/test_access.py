@@ -180,3 +180,12 @@ def test_a_lost_file_is_not_named(scene: Scene, signed_in: SignIn) -> None:
     answer = root.get(path, ANY_SYNTAX)
     assert answer.status == 500
     assert str(image.SOPInstanceUID).encode() not in answer.all
+
+
+def test_a_read_that_is_not_opened_yet_shows_nothing(scene: Scene, signed_in: SignIn) -> None:
+    """Or its reader could look at an aid, and then amend the unaided answer that only the aid's opening locks."""
+    read = scene.read("vendor", state="assigned", opened_at=None)
+    client = signed_in(scene.reader)
+    assert Root(client, read).get("/studies").status == 404
+    assert client.post(f"/reads/{read.pk}/open/").status_code == 200
+    assert Root(client, read).get("/studies").status == 200

@@ -78,7 +78,7 @@ def test_what_was_made_goes_when_it_is_no_longer_needed_and_comes_back_when_it_i
 
 
 def test_an_older_version_of_a_read_is_deleted_when_it_is_made_anew(scene: Scene) -> None:
-    read = scene.read("vendor")
+    read = scene.read("vendor", state="assigned", opened_at=None)
     old = preparation.prepare(read).folder
     finding = scene.case.findings.get(arm="vendor")
     finding.replaced_at = now()
