@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import cast
 
 from pydicom import Dataset
 from pydicom.sr._concepts_dict import concepts
@@ -47,7 +48,7 @@ def concept_of(item: Dataset | None) -> Concept | None:
 @cache
 def _meanings(scheme: str) -> dict[str, str]:
     """The shortest words for each code, without SNOMED's note of what kind of thing it is."""
-    known: dict[str, dict[str, tuple[str, list[int]]]] = concepts
+    known = cast(dict[str, dict[str, dict[str, tuple[str, list[int]]]]], concepts)
     found: dict[str, str] = {}
     for codes in known.get(scheme, {}).values():
         for code, (meaning, _) in codes.items():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
 from studies.blinding.codes import Concept, concept_of, own_words
@@ -123,7 +124,7 @@ def _regions(item: Dataset) -> Iterator[Region]:
             )
 
 
-def _points(kind: str, numbers: np.ndarray) -> Points:  # type: ignore[type-arg] # of floats
+def _points(kind: str, numbers: NDArray[np.float64]) -> Points:
     """As drawn; a rectangle always from its upper left corner, since where it begins may be a habit of its maker."""
     corners = {(float(column), float(row)) for column, row in numbers}
     columns, rows = {column for column, _ in corners}, {row for _, row in corners}

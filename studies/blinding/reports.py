@@ -66,7 +66,7 @@ def _groups(
     finding: Finding, number: int, images: Mapping[str, Dataset], words: Mapping[Concept, str], salt: Salt
 ) -> list[Group]:
     """One group for each region; one for a finding that is drawn nowhere."""
-    about = {
+    about: dict[str, Any] = {
         "finding_type": _code(finding.finding, words) if finding.finding else None,
         "finding_sites": [sr.FindingSite(_code(site, words)) for site in finding.sites] or None,
         "measurements": [_measurement(one, words) for one in finding.numbers] or None,
