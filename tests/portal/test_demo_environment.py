@@ -13,6 +13,7 @@ import pytest
 from portal.demo import environment, leftovers
 from portal.demo.engines import Engines, running
 from portal.demo.preflight import ROOT, Setup, command_of, hold
+from tests.demonstration import wait_for
 
 ENGINES = Engines(database_url="postgres://postgres@//tmp/x/overread", redis_url="redis://127.0.0.1:7000/0")
 
@@ -88,7 +89,7 @@ def test_engines_that_outlived_a_killed_demonstration_are_stopped_and_their_data
         leftovers.stop(setup.home)
         with running(setup.home) as started:  # finds its data, and the port of the old Valkey free or left to another
             assert started.database_url
-    assert command_of(postmaster) == ""
+    wait_for(lambda: command_of(postmaster) == "", seconds=30)  # it gives up its files a moment before it is gone
     assert not answers(old_url)
     assert (setup.home / "postgres" / "PG_VERSION").exists()
 

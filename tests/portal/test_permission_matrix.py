@@ -371,6 +371,8 @@ def _read(exam: Exam, cast: Cast) -> Read:
         form=quality_form(),
         protocol=case.protocol,
         position=1,
+        state=Read.State.OPENED,
+        opened_at=now(),
     )
 
 
