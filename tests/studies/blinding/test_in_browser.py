@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,21 +125,14 @@ def middle(mask: NDArray[np.bool_]) -> float:
     return float(np.flatnonzero(mask.any(axis=0)).mean() / mask.shape[1])
 
 
-def keep_picture(page: Page, name: str) -> None:
-    folder = Path("/tmp/blinding")
-    folder.mkdir(exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png")
-
-
 def test_the_link_of_a_read_shows_its_finding_at_once_and_asks_its_own_root_alone(
-    page: Page, live_server: LiveServer, scene: Scene, heard: Heard
+    page: Page, live_server: LiveServer, scene: Scene, heard: Heard, record_property: Callable[[str, object], None]
 ) -> None:
     sign_in(page, live_server.url, scene.reader)
     began = time.monotonic()
     page.goto(live_server.url + viewer_url(scene.read("vendor")))
     pixels = drawn(page.locator("canvas.cornerstone-canvas").first)
-    print(f"from link to overlay: {time.monotonic() - began:.1f} s")
-    keep_picture(page, "one")
+    record_property("seconds from link to overlay", round(time.monotonic() - began, 1))
     assert 0.3 < middle(coloured(pixels)) < 0.5
     asked = [url for url in heard.urls if "dicomweb" in url and "/viewer" not in url]
     assert asked
@@ -156,7 +148,6 @@ def test_two_findings_are_side_by_side_a_on_the_left(
     canvases = page.locator("canvas.cornerstone-canvas")
     expect(canvases).to_have_count(2, timeout=OVERLAY_SECONDS * 1000)
     left, right = drawn(canvases.nth(0)), drawn(canvases.nth(1))
-    keep_picture(page, "two")
     for at, letter in enumerate("AB"):
         expect(page.get_by_text(f"Finding {letter}", exact=True).nth(0)).to_be_visible()
         box = page.get_by_text(f"Finding {letter}", exact=True).nth(0).bounding_box()
