@@ -360,7 +360,7 @@ def _truth_table(cast: Cast) -> OutsideTable:
 
 
 def _read(exam: Exam, cast: Cast) -> Read:
-    """A read of the exam, which waits for `reader`."""
+    """A read of the exam, which `reader` has opened."""
     case = Case.objects.get(exam=exam)
     return Read.objects.create(
         study=case.study,
@@ -368,6 +368,8 @@ def _read(exam: Exam, cast: Cast) -> Read:
         reader=cast.reader,
         arms=[],
         condition="alone",
+        state=Read.State.OPENED,
+        opened_at=now(),
         form=quality_form(),
         protocol=case.protocol,
         position=1,
