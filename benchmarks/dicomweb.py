@@ -90,7 +90,7 @@ def _receive() -> None:
     from dicom_ingest.completion import complete_now  # noqa: PLC0415 - after django.setup()
     from dicom_ingest.indexer import receive_part10  # noqa: PLC0415
     from dicom_ingest.models import Route  # noqa: PLC0415
-    from studies.enrolment import enrol_complete_exams  # noqa: PLC0415
+    from studies.cases.enrolment import enrol_complete_exams  # noqa: PLC0415
 
     for file in dicomweb_exam.slices():
         receive_part10(file, called_ae=AE_TITLE, calling_ae="BENCHMARK")

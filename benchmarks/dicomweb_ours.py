@@ -93,8 +93,8 @@ def _people() -> tuple[Any, str, str, list[int]]:
 
 
 def _study(title: str, form: Form) -> Study:
-    from studies import protocol  # noqa: PLC0415 - after django.setup()
-    from studies.protocol_schema import Arrival, Blinding, Protocol  # noqa: PLC0415
+    from studies.protocols import protocol  # noqa: PLC0415 - after django.setup()
+    from studies.protocols.protocol_schema import Arrival, Blinding, Protocol  # noqa: PLC0415
 
     arrival = Arrival(ae_title=title, quiet_seconds=1)
     document = Protocol(title=title, question="How fast?", arrival=arrival, blinding=Blinding(readers="open"))

@@ -35,9 +35,9 @@ def write() -> tuple[list[Study], list[User]]:
 
 def _study(number: int) -> Study:
     from dicom_ingest.models import AETitle  # noqa: PLC0415 - after django.setup()
-    from studies import protocol, protocol_forms  # noqa: PLC0415
-    from studies.design_schema import Independent  # noqa: PLC0415
-    from studies.protocol_schema import Arm, Arrival, PeopleFindings, Protocol  # noqa: PLC0415
+    from studies.protocols import protocol, protocol_forms  # noqa: PLC0415
+    from studies.protocols.design_schema import Independent  # noqa: PLC0415
+    from studies.protocols.protocol_schema import Arm, Arrival, PeopleFindings, Protocol  # noqa: PLC0415
 
     document = Protocol(
         title=f"Study number {number}",

@@ -9,7 +9,8 @@ class StudiesConfig(AppConfig):
         from dicom_ingest.pacs import gate  # noqa: PLC0415
         from portal import access  # noqa: PLC0415
         from portal.accounts import directory_accounts  # noqa: PLC0415
-        from studies import destinations, group_grants, membership  # noqa: PLC0415
+        from studies import destinations  # noqa: PLC0415
+        from studies.people import group_grants, membership  # noqa: PLC0415
 
         access.register(
             exam_scope=membership.exam_scope,

@@ -25,7 +25,7 @@ from portal.audit import trail
 from portal.audit.actions import Action
 from portal.models import User
 from portal.signed_in import SignedInRequest
-from studies import reading_list
+from studies.reading import reading_list
 
 CHOICES = 50
 

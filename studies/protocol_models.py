@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.timezone import now
 
 from feedback.models import Form
-from studies.protocol_schema import Protocol
+from studies.protocols.protocol_schema import Protocol
 
 
 class ProtocolVersion(models.Model):

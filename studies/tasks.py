@@ -1,6 +1,8 @@
 from portal.tasks import job_task
-from studies import adjudication, assignment, case_flow, destinations, enrolment, priors, reassignment, retention
+from studies import destinations, priors
 from studies.blinding import ahead
+from studies.cases import case_flow, enrolment, retention
+from studies.reading import adjudication, assignment, reassignment
 
 
 @job_task(queue="ingest")

@@ -15,11 +15,12 @@ from portal.access import Capability, holds, roles_with
 from portal.audit import trail
 from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
-from studies import destinations, priors, reading_list
+from studies import destinations, priors
 from studies.exam_progress import exams_of_the_patient, progress_of
 from studies.models import Case, Membership, Study
+from studies.reading import reading_list
+from studies.reading.worklist import StudyLine, case_lines, cases_for, study_line, worklist
 from studies.study_frame import frame_of
-from studies.worklist import StudyLine, case_lines, cases_for, study_line, worklist
 from viewer_static.links import viewer_url
 
 CASES_PER_PAGE = 50

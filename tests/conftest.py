@@ -102,7 +102,7 @@ def signed_in() -> Iterator[Callable[[User], Client]]:
 @pytest.fixture
 def exam(study: Study) -> Exam:
     """A complete exam that came to the study's AE title and is its first case; no files belong to it."""
-    from studies.enrolment import enrol_complete_exams
+    from studies.cases.enrolment import enrol_complete_exams
 
     exam = Exam.objects.create(
         study_instance_uid="1.2.826.0.1.3680043.8.498.1",

@@ -4,9 +4,9 @@ from typing import Any
 
 from dicom_ingest.models import AETitle, Exam
 from feedback.models import Form
-from studies import protocol
 from studies.models import Case, Screening, Study
-from studies.protocol_schema import Protocol
+from studies.protocols import protocol
+from studies.protocols.protocol_schema import Protocol
 
 
 def open_study(

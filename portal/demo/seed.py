@@ -10,10 +10,10 @@ from dicom_ingest.models import AETitle
 from feedback.forms import quality_form
 from portal.access import Role
 from portal.models import User
-from studies import protocol, protocol_starts, stages
-from studies.design_schema import Shadow
 from studies.models import Membership, Study
-from studies.protocol_schema import (
+from studies.protocols import protocol, protocol_starts, stages
+from studies.protocols.design_schema import Shadow
+from studies.protocols.protocol_schema import (
     Arm,
     Arrival,
     Blinding,

@@ -14,12 +14,12 @@ from dicom_ingest.dicomweb import decisions
 from dicom_ingest.dicomweb.refusals import NotThere, Refusal
 from dicom_ingest.dicomweb.scope import Target
 from portal.models import User
-from studies import reads
 from studies.blinding import manifest, preparation
 from studies.blinding.errors import Unshowable
 from studies.blinding.manifest import Prepared, ShownInstance, ShownSeries
 from studies.blinding.stored import BlindedInstance, stored, whole
 from studies.models import Read, Study
+from studies.reading import reads
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from dicom_ingest.dicomweb.dicomjson import dataset
 from dicom_ingest.models import Exam
 from studies.blinding import salts
 from studies.models import Read
-from studies.protocol_schema import Blinding
+from studies.protocols.protocol_schema import Blinding
 
 Element = dict[str, Any]
 _LEAST_DAYS, _MOST_DAYS = 366, 3650

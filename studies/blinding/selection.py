@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from dicom_ingest.models import Exam, Instance, Series
 from studies.blinding.attributes import image_classes
 from studies.models import ArmFinding, Case, Read
-from studies.protocol_schema import DicomFindings, PipelineFindings, Protocol
+from studies.protocols.protocol_schema import DicomFindings, PipelineFindings, Protocol
 
 DRAWN_KINDS = ("SEG", "RTSTRUCT", "SR")
 """Modalities of findings that can be shown blind. Captures and documents have text burned in, and never are."""

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from studies.design_schema import (
+from studies.designs import blind_scoring, independent, multi_reader, preference, repeat, unaided_aided
+from studies.designs.plan import Deal, PlannedRead, Reader, shown_in
+from studies.designs.sequence import in_order
+from studies.protocols.design_schema import (
     BlindScoring,
     Design,
     Independent,
@@ -17,10 +20,7 @@ from studies.design_schema import (
     Standalone,
     UnaidedAided,
 )
-from studies.designs import blind_scoring, independent, multi_reader, preference, repeat, unaided_aided
-from studies.designs.plan import Deal, PlannedRead, Reader, shown_in
-from studies.designs.sequence import in_order
-from studies.protocol_schema import Arm, PeopleFindings
+from studies.protocols.protocol_schema import Arm, PeopleFindings
 
 __all__ = [
     "Deal",

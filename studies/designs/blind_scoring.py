@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from studies.design_schema import BlindScoring
 from studies.designs.plan import Deal, PlannedRead
+from studies.protocols.design_schema import BlindScoring
 
 
 def reads(design: BlindScoring, deal: Deal) -> tuple[PlannedRead, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from studies.design_schema import Independent
 from studies.designs.draws import lot
 from studies.designs.plan import Deal, PlannedRead, Reader, shown_in
+from studies.protocols.design_schema import Independent
 
 
 def reads(design: Independent, deal: Deal) -> tuple[PlannedRead, ...]:

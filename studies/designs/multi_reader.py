@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from studies.design_schema import MultiReader
 from studies.designs.draws import rank_in_group, shuffled
 from studies.designs.plan import Deal, PlannedRead, Reader, shown_in
+from studies.protocols.design_schema import MultiReader
 
 
 def reads(design: MultiReader, deal: Deal) -> tuple[PlannedRead, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from studies.protocol_schema import Arm, PeopleFindings
+from studies.protocols.protocol_schema import Arm, PeopleFindings
 
 Sitting = tuple[str, int]
 """Condition and occasion: what tells one reader's reads of one case apart."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from studies.design_schema import Preference
 from studies.designs.draws import shuffled
 from studies.designs.plan import Deal, PlannedRead
+from studies.protocols.design_schema import Preference
 
 CONDITION = "preference"
 

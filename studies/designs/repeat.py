@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import gcd
 
-from studies.design_schema import Repeat
 from studies.designs.draws import rank_in_group
 from studies.designs.plan import Deal, PlannedRead, Reader, shown_in
+from studies.protocols.design_schema import Repeat
 
 
 def reads(design: Repeat, deal: Deal) -> tuple[PlannedRead, ...]:

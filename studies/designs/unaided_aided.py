@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from studies.design_schema import UnaidedAided
 from studies.designs.plan import Deal, PlannedRead, Reader
+from studies.protocols.design_schema import UnaidedAided
 
 UNAIDED, AIDED = "unaided", "aided"
 BEGINS_AIDED = 1

@@ -2,8 +2,8 @@ import django.db.models.deletion
 from django.db import migrations, models
 from django.utils.timezone import now
 
-from studies.protocol_document import digest_of, document_of
-from studies.protocol_schema import Protocol
+from studies.protocols.protocol_document import digest_of, document_of
+from studies.protocols.protocol_schema import Protocol
 
 
 def write_protocols(apps, schema_editor):
@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
             model_name="case",
             name="screening",
             field=models.OneToOneField(
-                on_delete=django.db.models.deletion.PROTECT, related_name="case", to="studies.screening"
+                on_delete=django.db.models.deletion.PROTECT, related_name="case", to="studies.cases.screening"
             ),
         ),
         migrations.AlterField(

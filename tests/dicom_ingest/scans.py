@@ -10,7 +10,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from dicom_ingest.completion import complete_now
 from dicom_ingest.indexer import receive_part10
 from dicom_ingest.models import Exam, Instance, Route
-from studies.enrolment import enrol_complete_exams
+from studies.cases.enrolment import enrol_complete_exams
 
 ROOT = "1.2.826.0.1.3680043.8.498.77"
 STUDY = f"{ROOT}.1"

@@ -16,7 +16,7 @@ from inference import pipeline
 from inference.dispatch import dispatch_exams
 from inference.models import Job
 from portal.models import User
-from studies.enrolment import enrol_complete_exams
+from studies.cases.enrolment import enrol_complete_exams
 from tests.conftest import Cast
 from tests.dicom_ingest.scanner import Scanner, mr_series
 from tests.dicom_ingest.scans import FLAIR, T1, complete, mr_slice, receive

@@ -17,7 +17,7 @@ from dicom_ingest.models import DiscardedInstance, Exam, QuarantinedInstance, Re
 from dicom_ingest.rejections import Rejection
 from dicom_ingest.tasks import forget_old_rejections
 from portal.models import User
-from studies.enrolment import enrol_complete_exams
+from studies.cases.enrolment import enrol_complete_exams
 from tests.conftest import Cast
 from tests.dicom_ingest.scanner import encoded, mr_series
 from tests.dicom_ingest.waiting import filed, quarantined, spooled

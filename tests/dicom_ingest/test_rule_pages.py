@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from dicom_ingest import rule_trial, rules
 from dicom_ingest.models import Exam, Route, Rule, RuleVerdict
 from portal.models import User
-from studies.enrolment import enrol_complete_exams
+from studies.cases.enrolment import enrol_complete_exams
 from tests.conftest import Cast
 from tests.dicom_ingest.test_rules import MR, arrived, saved
 

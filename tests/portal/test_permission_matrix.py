@@ -23,9 +23,10 @@ from feedback.forms import quality_form
 from feedback.responses import submit
 from inference.models import Job, PipelineVersion, RegisteredModel, Result
 from portal.access import Role
-from studies import case_tables, group_grants, invitations
 from studies.blinding import preparation
+from studies.cases import case_tables
 from studies.models import Case, Membership, OutsideTable, Read, Study
+from studies.people import group_grants, invitations
 from tests.conftest import Cast
 from tests.dicom_ingest.scans import complete, mr_slice, receive
 from tests.feedback.conftest import ANSWERS
@@ -373,8 +374,6 @@ def _read(exam: Exam, cast: Cast) -> Read:
         form=quality_form(),
         protocol=case.protocol,
         position=1,
-        state=Read.State.OPENED,
-        opened_at=now(),
     )
 
 

@@ -11,7 +11,7 @@ from django.utils.timezone import now
 from dicom_ingest.models import AETitle, Exam, Route, Series
 from inference.models import Job, OperatorRun
 from portal.models import User
-from studies.enrolment import enrol_complete_exams
+from studies.cases.enrolment import enrol_complete_exams
 from studies.models import Case, Study
 from tests.conftest import Cast
 from tests.dicom_ingest.scans import complete, mr_slice, receive

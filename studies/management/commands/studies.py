@@ -13,10 +13,11 @@ from inference.errors import DefinitionInvalid
 from portal.audit import trail
 from portal.audit.trail import Action
 from portal.models import User
-from studies import protocol, retention
+from studies.cases import retention
 from studies.models import Study
-from studies.new_study_pages import free_name
-from studies.protocol_document import parse, to_yaml
+from studies.protocols import protocol
+from studies.protocols.new_study_pages import free_name
+from studies.protocols.protocol_document import parse, to_yaml
 from studies.refusals import ProtocolRefused
 
 

@@ -21,8 +21,8 @@ from inference.models import Job, Result
 from inference.operators.loading import load_volume
 from inference.operators.values import Mask
 from portal.models import User
-from studies import protocol_forms
 from studies.models import ArmFinding, Case, Read, Study
+from studies.protocols import protocol_forms
 from tests.inference.received import receive
 from tests.inference.series import Patient, mr_series, source
 from tests.inference.stored import pipeline_of, version_of

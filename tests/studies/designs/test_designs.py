@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from studies import designs
-from studies.design_schema import Design
 from studies.designs.draws import lot, rank_in_group
 from studies.designs.plan import Deal, PlannedRead, Reader
-from studies.protocol_schema import Arm
+from studies.protocols.design_schema import Design
+from studies.protocols.protocol_schema import Arm
 
 ARMS = {
     arm.key: arm

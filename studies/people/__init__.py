@@ -1,0 +1,1 @@
+"""Who takes part in a study, by whose leave, and what that lets them see."""

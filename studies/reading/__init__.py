@@ -1,0 +1,1 @@
+"""Reads: dealt out, put in order, opened, answered, adjudicated."""

@@ -1,0 +1,161 @@
+"""What a reader has to read: how far they are in each study, and what comes next.
+
+Nothing here tells which findings a read shows, nor what its case is. Urgent findings bring a read forward only where
+readers see everything anyway, and the read shows findings at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Case as SqlCase
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Value, When
+from django.utils.timezone import now
+
+from dicom_ingest.models import Exam
+from inference.models import Result
+from portal.models import User
+from studies.models import Read, Study
+from studies.read_models import ReadQuerySet
+from studies.reading.reads import mine
+
+State = Read.State
+_PATIENT_SHOWN = Q(protocol__document__blinding__patient="shown")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextRead:
+    """A read that may be opened now. `number` counts the reader's reads of a study as they are done."""
+
+    read: Read
+    number: int
+    of: int
+
+    @property
+    def is_begun(self) -> bool:
+        return self.read.state == State.OPENED
+
+    @property
+    def is_overdue(self) -> bool:
+        return self.read.due_at is not None and self.read.due_at < now()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadCounts:
+    """Reads in numbers. ready: may be opened now; the first of those that may not yet opens at `opens_at`."""
+
+    total: int
+    done: int
+    ready: int
+    overdue: int
+    opens_at: datetime | None
+
+    @property
+    def waiting(self) -> int:
+        """Those that wait for a washout or for a read before them."""
+        return self.total - self.done - self.ready
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyReads:
+    """How far a reader is with the reads of one study."""
+
+    study: Study
+    counts: ReadCounts
+    next: NextRead | None
+
+
+def reads_of(user: User) -> tuple[StudyReads, ...]:
+    """By title, every study in which `user` has reads. At most three queries, however many studies and reads."""
+    counts = _counts(user)
+    if not counts:
+        return ()
+    following = {read.study_id: read for read in _in_turn(user).distinct("study_id")}
+    return tuple(
+        StudyReads(study=study, counts=counts[study.pk], next=_numbered(following.get(study.pk), counts[study.pk]))
+        for study in Study.objects.filter(pk__in=list(counts)).order_by("title")
+    )
+
+
+def next_of(studies: tuple[StudyReads, ...]) -> NextRead | None:
+    """The read to open next, over all studies: one that is begun, else what is due first."""
+    found = [line.next for line in studies if line.next is not None]
+    return min(
+        found, key=lambda one: (not one.is_begun, one.read.due_at is None, one.read.due_at or now()), default=None
+    )
+
+
+def _urgency(one: NextRead) -> tuple[bool, bool, datetime]:
+    return not one.is_begun, one.read.due_at is None, one.read.due_at or now()
+
+
+def read_after(read: Read, user: User) -> Read | None:
+    """What to open once `read` is submitted: the rest of its sitting, else the next that is of another case."""
+    ready = _in_turn(user).exclude(pk=read.pk)
+    here = ready.filter(study=read.study_id)
+    return (
+        here.filter(after=read.pk, washout_days=0).first()
+        or here.exclude(case=read.case_id).first()
+        or here.first()
+        or ready.first()
+    )
+
+
+def read_beside(read: Read, user: User) -> Read | None:
+    """What will be opened after `read`, as far as that is known while it is being read; None where it decides."""
+    if read.followers.filter(washout_days=0, state__in=Read.OPEN).exists():
+        return None
+    return _in_turn(user).filter(study=read.study_id).exclude(Q(pk=read.pk) | Q(case=read.case_id)).first()
+
+
+def read_of_exam(user: User, exam: Exam) -> Read | None:
+    """The read of `exam` that `user` may open now, where its study lets readers know whose exam it is."""
+    return _in_turn(user).filter(_PATIENT_SHOWN, case__exam=exam).first()
+
+
+def exams_of_reads(user: User) -> QuerySet[Read, int]:
+    """The primary keys of the exams of which there is such a read."""
+    return mine(user).due().filter(_PATIENT_SHOWN).values_list("case__exam", flat=True)
+
+
+def place_of(read: Read, user: User) -> tuple[int, int]:
+    """Which of how many of the reader's reads in the study it is."""
+    reads = mine(user).counting().filter(study=read.study_id)
+    if read.submitted_at is not None:
+        return reads.filter(submitted_at__lte=read.submitted_at).count(), reads.count()
+    return reads.filter(state=State.SUBMITTED).count() + 1, reads.count()
+
+
+def _numbered(read: Read | None, counts: ReadCounts) -> NextRead | None:
+    return None if read is None else NextRead(read=read, number=counts.done + 1, of=counts.total)
+
+
+def _in_turn(user: User) -> ReadQuerySet:
+    """What `user` may open now, study by study: what is begun, then by their drawn order."""
+    urgent = Result.objects.current().filter(exam=OuterRef("case__exam"), is_urgent=True)
+    turn = SqlCase(
+        When(state=State.OPENED, then=Value(0)),
+        When(Q(study__readers_are_blinded=False) & ~Q(arms=[]) & Q(Exists(urgent)), then=Value(1)),
+        default=Value(2),
+    )
+    return mine(user).due().select_related("study").annotate(turn=turn).order_by("study_id", "turn", "position")
+
+
+def _counts(user: User) -> dict[int, ReadCounts]:
+    moment = now()
+    is_open = Q(state__in=Read.OPEN)
+    is_first = Q(after=None) | Q(after__state=State.SUBMITTED)
+    ready = is_open & is_first & (Q(not_before=None) | Q(not_before__lte=moment))
+    grouped = mine(user).counting().order_by().values_list("study")
+    rows = grouped.annotate(
+        total=Count("pk"),
+        done=Count("pk", filter=Q(state=State.SUBMITTED)),
+        ready=Count("pk", filter=ready & Q(study__stage__in=["pilot", "active"])),
+        overdue=Count("pk", filter=ready & Q(due_at__lt=moment)),
+        opens_at=Min("not_before", filter=is_open & Q(not_before__gt=moment)),
+    )
+    return {
+        study: ReadCounts(total=total, done=done, ready=ready, overdue=overdue, opens_at=opens_at)
+        for study, total, done, ready, overdue, opens_at in rows
+    }

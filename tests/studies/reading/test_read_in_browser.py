@@ -1,0 +1,243 @@
+"""A reader at work in a real browser: keys alone, autosave, two windows, a session that ends, images that come."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.contrib.sessions.models import Session
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from dicom_ingest.models import Exam
+from feedback.models import Response
+from portal.access import Role
+from portal.models import User
+from studies.models import Case, Read, Study
+from studies.reading import assignment
+from tests.conftest import PASSWORD
+from tests.dicom_ingest.scans import mr_slice, receive
+from tests.protocols import case_of
+from tests.studies.reading.reading import INDEPENDENT, ONE_SITTING, Bench, bench, result_of
+
+pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
+VIEWER_SCRIPTS = "**/*.bundle.*.js"
+PICTURES = os.environ.get("OVERREAD_PICTURES")
+"""A folder for pictures of the pages, to be looked at."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    opened = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def one() -> Bench:
+    return bench(INDEPENDENT)
+
+
+@pytest.fixture
+def reader(one: Bench) -> User:
+    reader = one.reader("first")
+    reader.set_password(PASSWORD)
+    reader.save()
+    one.cases(3)
+    assignment.assign()
+    return reader
+
+
+@pytest.fixture
+def page(context: BrowserContext, live_server: LiveServer, reader: User) -> Page:
+    """The reader on My work. The viewer's own scripts, seconds of work, stay out unless a test lets them in."""
+    page = context.new_page()
+    page.route(VIEWER_SCRIPTS, lambda route: route.abort())
+    sign_in(page, live_server.url, reader)
+    return page
+
+
+def sign_in(page: Page, url: str, user: User) -> None:
+    page.goto(f"{url}/login/")
+    page.fill("[name=username]", user.username)
+    page.fill("[name=password]", PASSWORD)
+    page.press("[name=password]", "Enter")
+    page.wait_for_url(f"{url}/")
+
+
+def start(page: Page) -> None:
+    """Open the next read by its key, and wait until it is claimed."""
+    page.keyboard.press("n")
+    claimed(page)
+
+
+def claimed(page: Page) -> None:
+    page.wait_for_url(re.compile(r"/reads/[0-9a-f-]{36}/$"))
+    expect(page.locator("[name=claim]")).to_have_value(re.compile(r"[0-9a-f]{16}"))
+
+
+def picture(page: Page, name: str) -> None:
+    if PICTURES:
+        page.screenshot(path=Path(PICTURES) / f"{name}.png")
+
+
+def test_three_reads_are_done_with_the_keyboard_alone(page: Page, reader: User) -> None:
+    page.keyboard.press("n")
+    for number in (1, 2, 3):
+        claimed(page)
+        expect(page.get_by_text(f"Read {number} of 3")).to_be_visible()
+        for key in ("4", "a", "Control+Enter"):
+            page.keyboard.press(key)
+        expect(page.get_by_text(f"Read {number} of 3")).to_be_hidden()
+    expect(page.get_by_text("Nothing waits for you")).to_be_visible()
+    assert Read.objects.filter(reader=reader, state=Read.State.SUBMITTED).count() == 3
+    assert {kept.answers["quality"] for kept in Response.objects.all()} == {4}
+
+
+def test_what_is_entered_is_saved_by_itself_and_comes_back_elsewhere(page: Page, reader: User) -> None:
+    start(page)
+    page.keyboard.press("4")
+    page.locator("textarea").fill("Dura included")
+    expect(page.locator("[data-save-state]")).to_contain_text("Saved")
+    assert Read.objects.exclude(opened_at=None).get().draft["comment"] == "Dura included"
+    page.reload()  # and nothing asks whether to leave
+    expect(page.locator("textarea")).to_have_value("Dura included")
+    expect(page.locator("[name=answer-quality]:checked")).to_have_value("4")
+
+
+def test_the_first_of_two_windows_is_told_and_can_take_over(page: Page, context: BrowserContext) -> None:
+    start(page)
+    other = context.new_page()
+    other.route(VIEWER_SCRIPTS, lambda route: route.abort())
+    other.goto(page.url)
+    claimed(other)
+    page.locator("textarea").fill("From the first window")
+    expect(page.locator("[data-problem]")).to_contain_text("another window")
+    page.get_by_role("button", name="Continue here").click()
+    expect(page.locator("[data-save-state]")).to_contain_text("Saved")
+    expect(page.locator("[data-problem]")).to_be_hidden()
+    for key in ("2", "r", "Control+Enter"):
+        other.keyboard.press(key)
+    expect(other.locator("[data-problem]")).to_contain_text("another window")
+    expect(other.locator("[name=answer-quality]:checked")).to_have_value("2")
+    assert not Response.objects.exists()
+
+
+def test_a_lost_session_costs_no_answer(page: Page) -> None:
+    start(page)
+    Session.objects.all().delete()
+    page.keyboard.press("4")
+    page.locator("textarea").fill("Dura included")
+    ended = page.locator("[data-session-ended]")
+    expect(ended).to_be_visible()
+    ended.locator("[name=password]").fill(PASSWORD)
+    ended.locator("[name=password]").press("Enter")
+    expect(ended).to_be_hidden()
+    expect(page.locator("[data-save-state]")).to_contain_text("Saved", timeout=20_000)
+    page.locator("label", has_text="Accept").first.click()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("Read 2 of 3")).to_be_visible()
+    assert Response.objects.get().answers["comment"] == "Dura included"
+
+
+def test_a_connection_that_breaks_while_saving_loses_nothing(page: Page, context: BrowserContext) -> None:
+    start(page)
+    context.set_offline(True)
+    page.keyboard.press("4")
+    expect(page.locator("[data-save-state]")).to_contain_text("cannot be reached")
+    context.set_offline(False)
+    expect(page.locator("[data-save-state]")).to_contain_text("Saved", timeout=20_000)
+
+
+def test_the_page_breaks_no_content_security_policy(page: Page) -> None:
+    blocked: list[str] = []
+    page.on("console", lambda message: blocked.append(message.text) if "Content Security" in message.text else None)
+    page.on("pageerror", lambda error: blocked.append(str(error)))
+    start(page)
+    page.keyboard.press("4")
+    expect(page.locator("[data-save-state]")).to_contain_text("Saved")
+    assert blocked == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
+def test_the_whole_form_is_in_sight_without_scrolling(page: Page, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    picture(page, f"home-{width}")
+    start(page)
+    picture(page, f"read-{width}")
+    expect(page.locator("[data-submit]")).to_be_in_viewport()
+    assert page.evaluate("document.scrollingElement.scrollHeight") <= height
+    assert page.locator("#feedback").evaluate("e => e.scrollHeight <= e.clientHeight")
+
+
+def test_the_images_come_with_the_read_and_the_aided_one_follows(
+    context: BrowserContext, live_server: LiveServer
+) -> None:
+    one = bench(ONE_SITTING, slug="seen", blinding={"readers": "blinded", "patient": "pseudonymised"})
+    reader = one.reader("sees")
+    reader.set_password(PASSWORD)
+    reader.save()
+    case_with_images(one.study)
+    assignment.assign()
+    page = context.new_page()
+    sign_in(page, live_server.url, reader)
+    start(page)
+    page.frame_locator("[data-viewer]").locator("canvas").first.wait_for(timeout=60_000)
+    picture(page, "read-unaided")
+    for key in ("4", "a", "Control+Enter"):
+        page.locator("body").press(key)
+    expect(page.get_by_text("What you said before, locked")).to_be_visible()
+    claimed(page)
+    expect(page.get_by_text("Read 2 of 2")).to_be_visible()
+    picture(page, "read-aided")
+
+
+def case_with_images(study: Study) -> Case:
+    """An enrolled case with a few images, and a result without a mask."""
+    uid = "1.2.826.0.1.3680043.8.498.90"
+    pixels = (np.hypot(*np.mgrid[-64:64, -64:64]) < 50).astype("<u2") * 900
+    for number in range(1, 9):
+        image = mr_slice(number, study=uid, series=f"{uid}.1", Rows=128, Columns=128, PixelData=pixels.tobytes())
+        receive(image, called_ae="ELSEWHERE")
+    exam = Exam.objects.get(study_instance_uid=uid)
+    case = case_of(study, exam, number=1, state=Case.State.ENROLLED)
+    case.findings.create(arm="ai", result=result_of(exam))
+    return case
+
+
+@pytest.mark.parametrize("width", [1440, 1024])
+def test_a_coordinator_sees_how_far_readers_are_and_reassigns(
+    context: BrowserContext, live_server: LiveServer, one: Bench, reader: User, width: int
+) -> None:
+    boss = one.reader("boss", Role.COORDINATOR)
+    boss.set_password(PASSWORD)
+    boss.save()
+    late = one.reader("late")
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    sign_in(page, live_server.url, boss)
+    page.goto(f"{live_server.url}/studies/{one.study.slug}/reads/")
+    picture(page, f"reads-{width}")
+    expect(page.get_by_text("lacks 3 earlier cases")).to_be_visible()
+    page.get_by_role("link", name="first").click()
+    page.get_by_label("Choose read 2").check()
+    page.get_by_label("Why").fill("On leave")
+    page.locator("select[name=to]").select_option("late")
+    picture(page, f"reader-{width}")
+    page.get_by_role("button", name="Withdraw or reassign").click()
+    expect(page.get_by_text("1 read given to late.")).to_be_visible()
+    assert Read.objects.get(reader=late).state == Read.State.ASSIGNED
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
