@@ -15,6 +15,7 @@ from portal.access import Capability
 from portal.audit import trail
 from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
+from studies.blinding import ahead
 from studies.cases import case_flow, case_list, qc, rescreening
 from studies.cases.case_list import Filters, Kind
 from studies.cases.case_view import view_of
@@ -64,6 +65,7 @@ def case_page(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
         "tab_here": "study-cases",
         "view": view_of(case, frame),
         "case": case,
+        "unshowable": ahead.problem_of(case),
         "screening": case.screening,
         **_rights(frame),
         **_history(case.screening),

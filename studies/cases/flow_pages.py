@@ -15,12 +15,15 @@ from django.views.decorators.http import require_POST, require_safe
 from portal import live
 from portal.access import Capability
 from portal.signed_in import SignedInRequest
+from studies.blinding import ahead
 from studies.cases import flow, flow_diagram, rescreening
 from studies.cases.case_list import Kind
 from studies.cases.flow import FlowBox, FlowLine
 from studies.models import Study
 from studies.refusals import Refused
 from studies.study_frame import StudyFrame, frame_of
+
+UNSHOWABLE_SHOWN = 20
 
 
 @require_safe
@@ -37,6 +40,7 @@ def flow_page(request: SignedInRequest, slug: str) -> HttpResponse:
         "kinds": (Kind.REAL, Kind.PILOT),
         "diagram": _part(request, frame, line, kind),
         "missed": line.missed,
+        "unshowable": ahead.problems(frame.study)[:UNSHOWABLE_SHOWN],
         "outdated": outdated if frame.study.enrols else 0,
         "may_manage": frame.may(Capability.MANAGE_CASES),
     }

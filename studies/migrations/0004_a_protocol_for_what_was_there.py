@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
             model_name="case",
             name="screening",
             field=models.OneToOneField(
-                on_delete=django.db.models.deletion.PROTECT, related_name="case", to="studies.cases.screening"
+                on_delete=django.db.models.deletion.PROTECT, related_name="case", to="studies.screening"
             ),
         ),
         migrations.AlterField(

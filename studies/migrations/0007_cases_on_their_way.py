@@ -158,7 +158,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='pastscreening',
             name='screening',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='history', to='studies.cases.screening'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='history', to='studies.screening'),
         ),
         migrations.AddField(
             model_name='qcreview',

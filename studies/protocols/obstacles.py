@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 from pydantic import ValidationError
 
@@ -48,7 +49,7 @@ def obstacles(study: Study, to: Stage) -> list[Obstacle]:
     except ValidationError as fault:
         return [_unreadable(error["loc"], error["msg"]) for error in fault.errors()]
     found = [*_of_arrival(study, content), *_of_pipelines(content), *_of_arms(content), *_of_forms(content)]
-    found += [*_of_people(study, content), *_of_reference(content)]
+    found += [*_of_people(study, content), *_of_reference(content), *_of_blinding(content)]
     if to == Stage.ACTIVE:
         found += _of_claims(content)
     return found
@@ -173,6 +174,14 @@ def _of_reference(content: Protocol) -> Iterator[Obstacle]:
         yield Obstacle(sentence="Name what the truth of a case says: its answers or its form.", section="reference")
     if reference.source == "panel" and not reference.form:
         yield Obstacle(sentence="The panel has no form to answer. Choose one.", section="reference")
+
+
+def _of_blinding(content: Protocol) -> Iterator[Obstacle]:
+    if content.is_read and content.blinding.readers == "blinded" and not settings.OVERREAD_BLINDING_KEY:
+        yield Obstacle(
+            sentence="This portal has no key to blind reads with. Have an administrator set OVERREAD_BLINDING_KEY.",
+            section="blinding",
+        )
 
 
 def _of_claims(content: Protocol) -> Iterator[Obstacle]:

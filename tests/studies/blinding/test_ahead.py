@@ -9,9 +9,11 @@ from django.core.cache import caches
 from django.test import Client
 from django.utils.timezone import now
 
+from portal.access import Role
 from portal.models import User
 from studies.blinding import ahead, originals, preparation
-from studies.models import Case, CaseShowing, Read
+from studies.models import Case, CaseShowing, Membership, Read
+from tests.conftest import Cast
 from tests.studies.blinding.conftest import MakeScene
 from tests.studies.blinding.makers import FORM, LIVER, PATIENT, Scene, box, sent, vendors
 from tests.studies.blinding.reached import Root
@@ -36,6 +38,19 @@ def test_a_case_that_cannot_be_shown_is_told_its_coordinator_before_a_reader_see
     assert ahead.check_cases() == 1
     assert ahead.problem_of(case) == ""
     assert not ahead.problems(scene.study).exists()
+
+
+def test_a_coordinator_reads_on_the_pages_why_readers_cannot_be_shown_a_case(
+    make_scene: MakeScene, cast: Cast, signed_in: SignIn
+) -> None:
+    scene = make_scene(design={"kind": "independent", "arms": ["vendor"], "form": FORM})
+    Membership.objects.create(study=scene.study, user=cast.coordinator, role=Role.COORDINATOR)
+    case = enrolled(scene)
+    ahead.check_cases()
+    browser = signed_in(cast.coordinator)
+    for page in ("flow/", f"cases/{case.number}/"):
+        shown = browser.get(f"/studies/{scene.study.slug}/{page}").content.decode()
+        assert "Arm &quot;vendor&quot; has no finding" in shown
 
 
 def test_a_case_in_process_and_one_of_an_open_study_are_not_tried(make_scene: MakeScene) -> None:

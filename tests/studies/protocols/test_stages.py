@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from dicom_ingest.models import AETitle
 from inference import pipeline
@@ -246,3 +247,8 @@ def test_locking_waits_for_an_amendment_and_closing_for_the_truth(ready: Study) 
     stages.lock(ready, by=None)
     with pytest.raises(StageRefused, match="The reference standard is not locked yet"):
         stages.close(ready, by=None)
+
+
+def test_a_blinded_study_does_not_begin_where_reads_cannot_be_blinded(ready: Study, settings: Settings) -> None:
+    settings.OVERREAD_BLINDING_KEY = ""
+    assert ["OVERREAD_BLINDING_KEY" in one.sentence for one in obstacles(ready, Stage.PILOT)] == [True]
