@@ -68,6 +68,7 @@ class Read(models.Model):
     class Kind(models.TextChoices):
         READ = "read", "Read"
         ADJUDICATION = "adjudication", "Adjudication"
+        PANEL = "panel", "Panel"
 
     class Withdrawal(models.TextChoices):
         READER_LEFT = "reader-left", "The reader left the study"
@@ -75,6 +76,8 @@ class Read(models.Model):
         COORDINATOR = "coordinator", "By a coordinator"
 
     OPEN = (State.ASSIGNED, State.OPENED)
+    DECIDING = (Kind.ADJUDICATION, Kind.PANEL)
+    """What an adjudicator is given: a disagreement to settle, or to write down what a panel found."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     study = models.ForeignKey("studies.Study", on_delete=models.CASCADE, related_name="reads")
@@ -115,8 +118,8 @@ class Read(models.Model):
             models.UniqueConstraint(fields=["study", "reader", "position"], name="one_read_per_position"),
             models.UniqueConstraint(
                 fields=["case", "condition"],
-                condition=Q(kind="adjudication") & ~Q(state="withdrawn"),
-                name="one_adjudication_per_condition",
+                condition=Q(kind__in=["adjudication", "panel"]) & ~Q(state="withdrawn"),
+                name="one_decision_per_condition",
             ),
         ]
         indexes = [models.Index(fields=["reader", "state"]), models.Index(fields=["study", "state"])]

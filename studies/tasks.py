@@ -2,7 +2,7 @@ from portal.tasks import job_task
 from studies import destinations, priors
 from studies.blinding import ahead
 from studies.cases import case_flow, enrolment, retention
-from studies.reading import adjudication, assignment, reassignment
+from studies.reading import adjudication, assignment, panel, reassignment
 
 
 @job_task(queue="ingest")
@@ -30,6 +30,7 @@ def assign_reads() -> None:
     reassignment.take_back()
     assignment.assign()
     adjudication.assign()
+    panel.assign()
 
 
 @job_task(queue="ingest")

@@ -7,8 +7,9 @@
     read     = analysed + not analysed yet
 
 A case is assigned when it has a read that was not withdrawn, and read when all of those are submitted, adjudications
-included. Where the design has no readers, an enrolled case counts as read. A read case is analysed when the truth of
-the newest locked version holds it, or, without a reference standard, once the study is locked.
+included; a panel's is none of them. Where the design has no readers, an enrolled case counts as read. A read case is
+analysed when the truth of the newest locked version holds it, or, without a reference standard, once the study is
+locked.
 
 All counts of a study are one statement, and so of one moment: they add up whatever happens meanwhile.
 """
@@ -229,7 +230,7 @@ def _leaf() -> SqlCase:
     """The one box, of those that are not divided any further, that a screening stands in. Reads are looked at last."""
     outside = [FlowBox.EXCLUDED, FlowBox.UNDECIDED]
     before_enrolled = [box for box in PARTS[FlowBox.MATCHED] if box != FlowBox.ENROLLED]
-    reads = Read.objects.filter(case=OuterRef("case"))
+    reads = Read.objects.filter(case=OuterRef("case")).exclude(kind=Read.Kind.PANEL)
     has_open, has_done = Exists(reads.filter(state__in=Read.OPEN)), Exists(reads.filter(state=Read.State.SUBMITTED))
     without_readers = Q(case__protocol__in=_without_readers().order_by().values("pk"))
     return SqlCase(

@@ -147,6 +147,8 @@ def _of_people(study: Study, content: Protocol) -> Iterator[Obstacle]:
         yield _missing("Cases are checked before they are read, but there is no QC reviewer. Invite one.")
     if content.disagreement and Role.ADJUDICATOR not in held:
         yield _missing("Disagreement is adjudicated, but there is no adjudicator. Invite one.")
+    if content.reference.source == "panel" and Role.ADJUDICATOR not in held:
+        yield _missing("A panel decides the truth, but there is no adjudicator to write it down. Invite one.")
 
 
 def _roles_of_arms(content: Protocol) -> list[str]:

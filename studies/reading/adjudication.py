@@ -5,7 +5,8 @@ Answers to the protocol's question are compared once all of a case's reads in an
 
 from __future__ import annotations
 
-from collections import Counter
+import statistics
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,12 +17,13 @@ from django.db.models.functions import Cast, Coalesce
 from django.utils.timezone import now
 
 from feedback.forms import describe
-from feedback.models import Form
+from feedback.models import Form, Response
 from portal.access import Role
 from portal.audit import trail
 from portal.audit.actions import Action
+from studies.cases import truth
 from studies.designs.draws import lot
-from studies.models import READING, Case, ProtocolVersion, Read, ReadResponse, Study
+from studies.models import READING, Case, CaseTruth, ProtocolVersion, Read, ReadResponse, Study
 from studies.protocols import protocol
 from studies.protocols.design_schema import Independent
 from studies.protocols.protocol_schema import Disagreement, Protocol
@@ -59,12 +61,23 @@ def assign_in(study: Study) -> int:
     if version is None or version.content.disagreement is None:
         return 0
     ordering.held_seed(study)
-    found = disputes(study, version.content)
-    form = _form(version, version.content.disagreement)
-    given = sum(_give(study, version, form, dispute) for dispute in found) if form else 0
-    if given:
-        detail: dict[str, object] = {"reads": given, "kind": Kind.ADJUDICATION.value}
-        trail.record(Action.READS_ASSIGNED, of=study.slug, study=study.slug, detail=detail)
+    form = form_named(version, version.content.disagreement.form)
+    if form is None:
+        return 0
+    given = sum(
+        give(
+            version,
+            Case.objects.get(pk=dispute.case),
+            kind=Kind.ADJUDICATION,
+            condition=dispute.condition,
+            arms=_arms_of(dispute),
+            form=form,
+        )
+        for dispute in disputes(study, version.content)
+    )
+    note_given(study, given, Kind.ADJUDICATION)
+    if version.content.reference.source == "adjudication":
+        _keep_agreed(study, version.content)
     return given
 
 
@@ -80,6 +93,53 @@ def disputes(study: Study, content: Protocol) -> list[Dispute]:
         for case, condition in groups
         if disagree(said[case, condition], tolerance=rule.tolerance)
     ]
+
+
+def _keep_agreed(study: Study, content: Protocol) -> None:
+    """Where adjudicators decide the truth, what all reads of a case agree on is the truth without them."""
+    for given in _agreed(study, content):
+        last = given[-1]
+        values = {key: _common([one.answers.get(key) for one in given]) for key in _keys_of_truth(content)}
+        kept = {key: value for key, value in values.items() if value is not None}
+        if kept:
+            truth.record_decision(last.read_response.read.case, kept, by=last.author)
+
+
+def _agreed(study: Study, content: Protocol) -> list[list[Response]]:
+    """The answers to each case that is read, has no truth yet, and over which nobody disagrees."""
+    rule = content.disagreement
+    if rule is None:
+        return []
+    case = OuterRef("read_response__read__case")
+    waited = Read.objects.filter(case=case, state__in=Read.OPEN).exclude(kind=Kind.PANEL)
+    decided = Read.objects.filter(case=case, kind=Kind.ADJUDICATION).exclude(state=State.WITHDRAWN)
+    known = CaseTruth.objects.filter(case=case, version=truth.newest(study))
+    answers = Response.objects.filter(read_response__in=_answers(study)).filter(
+        ~Exists(waited), ~Exists(decided), ~Exists(known), read_response__read__case__state=Case.State.ENROLLED
+    )
+    by_case: defaultdict[int, list[Response]] = defaultdict(list)
+    for one in answers.select_related("author", "read_response__read__case__study").order_by("submitted_at"):
+        by_case[one.read_response.read.case_id].append(one)
+    enough = _readers_wanted(content)
+    return [
+        given
+        for given in by_case.values()
+        if len(given) >= enough
+        and not disagree([one.answers.get(rule.question) for one in given], tolerance=rule.tolerance)
+    ]
+
+
+def _keys_of_truth(content: Protocol) -> tuple[str, ...]:
+    rule = content.disagreement
+    return content.reference.answers or ((rule.question,) if rule else ())
+
+
+def _common(answers: Sequence[object]) -> object:
+    """What all said; of numbers that lie within the tolerance, the median; None where there is no one answer."""
+    numbers = [one for one in answers if isinstance(one, int | float) and not isinstance(one, bool)]
+    if numbers and len(numbers) == len(answers):
+        return statistics.median(numbers)
+    return answers[0] if all(one == answers[0] for one in answers) else None
 
 
 def disagree(answers: Sequence[object], *, tolerance: float) -> bool:
@@ -147,40 +207,54 @@ def _readers_wanted(content: Protocol) -> int:
     return max(2, design.readers_per_case) if isinstance(design, Independent) else 2
 
 
-def _form(version: ProtocolVersion, rule: Disagreement) -> Form | None:
+def _arms_of(dispute: Dispute) -> list[str]:
+    same = Read.objects.filter(case=dispute.case, condition=dispute.condition, kind=Kind.READ, state=State.SUBMITTED)
+    return sorted(same[:1].get().arms)
+
+
+def form_named(version: ProtocolVersion, name: str) -> Form | None:
     """The form in the version that the protocol froze; the newest where it froze none."""
-    named = Form.objects.filter(slug=rule.form).order_by("-version")
-    return version.forms.filter(slug=rule.form).first() or named.first()
+    named = Form.objects.filter(slug=name).order_by("-version")
+    return version.forms.filter(slug=name).first() or named.first()
 
 
-def _give(study: Study, version: ProtocolVersion, form: Form, dispute: Dispute) -> int:
-    case = Case.objects.get(pk=dispute.case)
-    adjudicator = _next_adjudicator(study, dispute)
+def give(
+    version: ProtocolVersion, case: Case, *, kind: Read.Kind, condition: str, arms: Sequence[str], form: Form
+) -> bool:
+    """Have an adjudicator decide; whether there was one. Holds the study's seed."""
+    adjudicator = _next_adjudicator(case, condition)
     if adjudicator is None:
-        return 0
-    read = case.reads.filter(kind=Kind.READ, condition=dispute.condition, state=State.SUBMITTED)[:1].get()
-    last = Read.objects.filter(study=study, reader=adjudicator).aggregate(last=Max("position"))["last"] or 0
+        return False
+    last = Read.objects.filter(study=case.study, reader=adjudicator).aggregate(last=Max("position"))["last"] or 0
     Read.objects.create(
-        study=study,
+        study=case.study,
         case=case,
         reader_id=adjudicator,
-        kind=Kind.ADJUDICATION,
-        arms=sorted(read.arms),
-        condition=dispute.condition,
+        kind=kind,
+        arms=list(arms),
+        condition=condition,
         form=form,
         protocol=version,
         is_pilot=case.is_pilot,
         position=last + 1,
         due_at=due_at(version.content, from_when=now()),
     )
-    return 1
+    return True
 
 
-def _next_adjudicator(study: Study, dispute: Dispute) -> int | None:
+def note_given(study: Study, given: int, kind: Read.Kind) -> None:
+    """Put on record how many were given to adjudicators."""
+    if given:
+        detail: dict[str, object] = {"reads": given, "kind": kind.value}
+        trail.record(Action.READS_ASSIGNED, of=study.slug, study=study.slug, detail=detail)
+
+
+def _next_adjudicator(case: Case, condition: str) -> int | None:
     """Who has decided least and has had no read of the case; ties fall by lot."""
-    involved = set(Read.objects.filter(case=dispute.case).values_list("reader", flat=True))
+    study = case.study
+    involved = set(Read.objects.filter(case=case).values_list("reader", flat=True))
     members = set(members_who(Role.ADJUDICATOR, study).values_list("user", flat=True)) - involved
-    decided = Read.objects.filter(study=study, kind=Kind.ADJUDICATION).exclude(state=State.WITHDRAWN).order_by()
+    decided = Read.objects.filter(study=study, kind__in=Read.DECIDING).exclude(state=State.WITHDRAWN).order_by()
     load = Counter(dict(decided.values_list("reader").annotate(Count("pk"))))
     seed = ordering.held_seed(study)
-    return min(members, key=lambda one: (load[one], lot(seed, dispute.case, dispute.condition, one)), default=None)
+    return min(members, key=lambda one: (load[one], lot(seed, case.pk, condition, one)), default=None)

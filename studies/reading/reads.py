@@ -64,7 +64,7 @@ def mine(user: User) -> ReadQuerySet:
     """The reads of `user`, withdrawn ones left out, as far as they still have a role in the study that reads."""
     held = Membership.objects.in_force().filter(study=OuterRef("study"), user=user)
     reads = Q(kind=Read.Kind.READ) & Exists(held.filter(role=Role.READER))
-    decides = Q(kind=Read.Kind.ADJUDICATION) & Exists(held.filter(role=Role.ADJUDICATOR))
+    decides = Q(kind__in=Read.DECIDING) & Exists(held.filter(role=Role.ADJUDICATOR))
     return Read.objects.filter(reads | decides, reader=user).exclude(state=State.WITHDRAWN)
 
 
@@ -230,8 +230,8 @@ def _free_followers(read: Read, version: ProtocolVersion, moment: datetime) -> N
 
 
 def _keep_decision(read: Read, response: Response, content: Protocol) -> None:
-    """What an adjudicator decides is the case's truth, where the protocol says that it comes from there."""
-    if read.kind != Read.Kind.ADJUDICATION or content.reference.source != "adjudication":
+    """What is decided is the case's truth, where the protocol says that it comes from there."""
+    if read.kind == Read.Kind.READ or content.reference.source != read.kind:
         return
     wanted = content.reference.answers or tuple(response.answers)
     values = {key: response.answers[key] for key in wanted if key in response.answers}

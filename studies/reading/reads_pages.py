@@ -20,7 +20,7 @@ from portal.signed_in import SignedInRequest
 from studies.models import Read, Study
 from studies.people.membership import BLINDABLE
 from studies.protocols import protocol
-from studies.reading import adjudication, assignment, reading_progress, reassignment
+from studies.reading import adjudication, assignment, panel, reading_progress, reassignment
 from studies.reading.assignment import members_who
 from studies.reading.reassignment import NotReassigned
 from studies.study_frame import StudyFrame, frame_of
@@ -73,7 +73,7 @@ def reader_reads(request: SignedInRequest, slug: str, reader: int) -> HttpRespon
 def assign_now(request: SignedInRequest, slug: str) -> HttpResponse:
     """Deal out what waits, without waiting for the next tick."""
     frame = frame_of(request.user, slug, Capability.MANAGE_CASES)
-    made = assignment.assign_in(frame.study) + adjudication.assign_in(frame.study)
+    made = assignment.assign_in(frame.study) + adjudication.assign_in(frame.study) + panel.assign_in(frame.study)
     messages.success(request, f"{_reads(made)} assigned." if made else "Nothing waits to be assigned.")
     return redirect("study-reads", slug)
 

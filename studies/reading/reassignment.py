@@ -134,7 +134,7 @@ def _still_takes_part() -> Q:
     """Whether the reader of a read still has the role in which it was given to them."""
     held = Membership.objects.in_force().filter(study=OuterRef("study"), user=OuterRef("reader"), user__is_active=True)
     reads = Q(kind=Read.Kind.READ) & Exists(held.filter(role=Role.READER))
-    return reads | (Q(kind=Read.Kind.ADJUDICATION) & Exists(held.filter(role=Role.ADJUDICATOR)))
+    return reads | (Q(kind__in=Read.DECIDING) & Exists(held.filter(role=Role.ADJUDICATOR)))
 
 
 @transaction.atomic

@@ -121,3 +121,24 @@ def test_the_decision_becomes_the_truth_where_the_protocol_says_so() -> None:
     claim = open_read(read.pk, by=judge).claim
     submit(read.pk, by=judge, claim=claim, answers=ANSWERS | {"quality": 3}, active=0.0)
     assert [kept.values for kept in case.truths.all()] == [{"quality": 3}]
+
+
+def test_what_all_readers_agree_on_is_the_truth_without_an_adjudicator() -> None:
+    one = bench(
+        INDEPENDENT,
+        disagreement={"question": "quality", "tolerance": 1, "form": quality_form().slug},
+        reference={"source": "adjudication", "answers": ["quality", "verdict"]},
+    )
+    ada, bob = one.reader("ada"), one.reader("bob")
+    agreed, disputed = one.case(), one.case()
+    assignment.assign()
+    say(ada, 3, 1)
+    adjudication.assign()
+    assert not agreed.truths.exists(), "not all have read it"
+    say(bob, 4, 1)
+    say(ada, 1, 2)
+    say(bob, 5, 2)
+    adjudication.assign()
+    adjudication.assign()
+    assert [kept.values for kept in agreed.truths.all()] == [{"quality": 3.5, "verdict": ANSWERS["verdict"]}]
+    assert not disputed.truths.exists()
