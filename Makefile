@@ -48,8 +48,9 @@ demo: preflight $(VENV)/installed-embedded front-end  ## the whole portal on thi
 
 test: lint $(VENV)/installed-test system-packages front-end  ## the quality gate, every test, and their coverage
 	$(COVERAGE) erase
-	$(COVERAGE) run -m pytest -n 2 -m "not e2e and not faults and not model"
-	$(COVERAGE) run -m pytest -m "e2e or faults or model"
+	$(COVERAGE) run -m pytest -n 2 -m "not e2e and not faults"
+	$(COVERAGE) run -m pytest -n 2 --dist loadfile -m e2e --ignore tests/e2e
+	$(COVERAGE) run -m pytest -m "faults or e2e" tests/e2e tests/faults tests/inference/backends
 	$(COVERAGE) combine --quiet
 	$(COVERAGE) report
 
