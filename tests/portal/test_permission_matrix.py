@@ -23,6 +23,7 @@ from feedback.forms import quality_form
 from feedback.responses import submit
 from inference.models import Job, PipelineVersion, RegisteredModel, Result
 from portal.access import Role
+from portal.models import User
 from studies.blinding import preparation
 from studies.cases import case_tables
 from studies.models import Case, Membership, OutsideTable, Read, Study
@@ -42,7 +43,9 @@ PROTOCOL_SEEN_BY = frozenset({"scientist", "governance"}) | COORDINATORS
 MEMBERS = READERS | JOBS | frozenset({"governance"})
 OVERSEERS = JOBS | frozenset({"governance"})
 TRUTH_SEEN_BY = COORDINATORS | frozenset({"governance"})
-SIGNED_IN = MEMBERS | frozenset({"outsider"})
+BESIDE_THE_CAST = {"annotator": Role.ANNOTATOR, "adjudicator": Role.ADJUDICATOR}
+WHOLE_STUDY = MEMBERS | frozenset(BESIDE_THE_CAST)
+SIGNED_IN = WHOLE_STUDY | frozenset({"outsider"})
 EVERYBODY = SIGNED_IN | frozenset({"anonymous"})
 
 
@@ -59,7 +62,7 @@ class Row:
 TABLE: dict[str, Row] = {
     # studies
     "home":                       Row(allowed=SIGNED_IN),
-    "study":                      Row(allowed=MEMBERS),
+    "study":                      Row(allowed=WHOLE_STUDY),
     "study-flow":                 Row(allowed=OVERSEERS),
     "study-flow-diagram":         Row(allowed=OVERSEERS),
     "study-missed":               Row(allowed=COORDINATORS, method="post"),
@@ -444,6 +447,10 @@ def _clients(cast: Cast) -> dict[str, Client]:
     for member in fields(cast):
         clients[member.name] = Client()
         clients[member.name].force_login(getattr(cast, member.name))
+    for name, role in BESIDE_THE_CAST.items():
+        clients[name] = Client()
+        clients[name].force_login(user := User.objects.create_user(name))
+        Membership.objects.create(study=Study.objects.get(slug="brain"), user=user, role=role)
     return clients
 
 
