@@ -16,7 +16,7 @@ from feedback import form_text, saying
 from feedback.answering import Check
 from feedback.form_schema import FormDefinition, Section
 from feedback.models import Form
-from feedback.questions import Answer, JSONSchema, Question
+from feedback.questions import Answer, JSONSchema
 from feedback.subject import Subject
 from portal.access import Capability, roles_with
 from portal.models import User
@@ -41,20 +41,10 @@ class UnknownForm(LookupError):
     """A form that is not shipped."""
 
 
-def checked_questions(questions: object) -> tuple[Question, ...]:
-    """The typed questions of a JSON list. Raises MalformedForm when one is wrong, or keys or letters repeat."""
-    return _definition({"name": "form", "title": "Form", "sections": [{"questions": questions}]}).questions
-
-
 def definition_of(form: Form) -> FormDefinition:
     """What `form` asks, typed. Raises MalformedForm."""
     parts = form.questions if isinstance(form.questions, dict) else {"sections": [{"questions": form.questions}]}
     return _definition({"name": form.slug, "title": form.title, **parts})
-
-
-def questions_of(form: Form) -> tuple[Question, ...]:
-    """The questions of `form`, in its order. Raises MalformedForm."""
-    return definition_of(form).questions
 
 
 def check_answers(form: Form, answers: Mapping[str, object], *, subject: Subject | None = None) -> dict[str, Answer]:

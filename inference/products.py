@@ -28,7 +28,3 @@ class WrittenFile:
     kind: ObjectKind
     path: Path
     description: str
-
-    @property
-    def is_dicom(self) -> bool:
-        return self.kind != "nifti"

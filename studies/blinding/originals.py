@@ -12,11 +12,6 @@ from studies.models import Read
 _IMAGE = "SOPInstanceUID"
 
 
-def real_uid(read: Read, shown: str) -> str | None:
-    """The SOP Instance UID in the store of an image of the case that `read` shows under `shown`; None for any other."""
-    return _real_uids(read).get(shown)
-
-
 def in_store(read: Read, answers: Mapping[str, Any]) -> dict[str, Any]:
     """The answers as they are kept: drawings lie in the store's own images. Other UIDs stay, to be refused.
 

@@ -336,8 +336,3 @@ def names_of(section: Section) -> tuple[str, ...]:
     """The fields of the document that the section writes."""
     more = {"arms": ("pipelines",), "forms": ("forms",)}.get(section.key, ())
     return (*(asked.name for asked in section.asks), *more)
-
-
-def section_with(name: str) -> str:
-    """The key of the section that writes the document's field `name`; empty where none does."""
-    return next((section.key for section in SECTIONS if name in names_of(section)), "")

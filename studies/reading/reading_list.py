@@ -86,10 +86,6 @@ def next_of(studies: tuple[StudyReads, ...]) -> NextRead | None:
     )
 
 
-def _urgency(one: NextRead) -> tuple[bool, bool, datetime]:
-    return not one.is_begun, one.read.due_at is None, one.read.due_at or now()
-
-
 def read_after(read: Read, user: User) -> Read | None:
     """What to open once `read` is submitted: the rest of its sitting, else the next that is of another case."""
     ready = _in_turn(user).exclude(pk=read.pk)

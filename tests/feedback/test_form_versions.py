@@ -71,9 +71,9 @@ def test_the_same_form_is_registered_once_and_another_is_the_next_version() -> N
 def test_a_form_of_one_section_is_stored_as_its_questions_alone_and_old_rows_read_so() -> None:
     form = forms.quality_form()
     assert isinstance(form.questions, list)
-    whole = [question.model_dump(mode="json") for question in forms.questions_of(form)]
+    whole = [question.model_dump(mode="json") for question in forms.definition_of(form).questions]
     old = Form.objects.create(slug="old", title=form.title, questions=whole)
-    assert forms.questions_of(old) == forms.questions_of(form)
+    assert forms.definition_of(old).questions == forms.definition_of(form).questions
     assert isinstance(forms.register("bts", forms.example("bts")).questions, dict)
 
 

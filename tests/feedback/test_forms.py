@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 
 from dicom_ingest.models import AETitle, Exam
+from feedback.form_schema import FormDefinition
 from feedback.forms import (
     InvalidAnswers,
     MalformedForm,
     check_answers,
-    checked_questions,
+    definition_of,
     describe,
     form_for,
     quality_form,
-    questions_of,
 )
 from feedback.models import Form
 from feedback.questions import MultipleChoice, Scale, SingleChoice, Text
@@ -34,7 +34,7 @@ def messages_for(form: Form, **changed: object) -> dict[str, str]:
 
 
 def test_the_quality_form_asks_quality_verdict_failure_modes_and_comment(form: Form) -> None:
-    questions = questions_of(form)
+    questions = definition_of(form).questions
     assert [(type(q), q.key, q.required) for q in questions] == [
         (Scale, "quality", True),
         (SingleChoice, "verdict", True),
@@ -123,16 +123,16 @@ def test_answers_are_said_in_the_forms_words(form: Form) -> None:
 )
 def test_a_question_that_cannot_be_asked_is_refused(question: dict[str, Any], complaint: str) -> None:
     with pytest.raises(MalformedForm, match=complaint):
-        checked_questions([question])
+        _asked([question])
 
 
 def test_a_form_does_not_use_a_key_or_a_letter_twice() -> None:
     text = {"type": "text", "key": "a", "label": "A"}
     with pytest.raises(MalformedForm, match="The key a is used twice"):
-        checked_questions([text, text])
+        _asked([text, text])
     choice = {"type": "single-choice", "label": "?", "choices": [{**YES_NO[0], "shortcut": "y"}, YES_NO[1]]}
     with pytest.raises(MalformedForm, match="The shortcut y is used twice"):
-        checked_questions([{**choice, "key": "a"}, {**choice, "key": "b"}])
+        _asked([{**choice, "key": "a"}, {**choice, "key": "b"}])
 
 
 def another_study(*, form: Form, exam: Exam, title: str) -> Study:
@@ -155,3 +155,7 @@ def test_a_reader_answers_the_form_of_their_own_study(cast: Cast, exam: Exam) ->
 def test_an_exam_of_no_study_gets_the_quality_form(cast: Cast) -> None:
     exam = Exam.objects.create(study_instance_uid="1.2.3")
     assert form_for(exam, cast.admin) == quality_form()
+
+
+def _asked(questions: list[dict[str, Any]]) -> FormDefinition:
+    return definition_of(Form(slug="form", title="Form", questions=questions))
