@@ -6,11 +6,20 @@ from typing import Protocol
 import pytest
 
 from dicom_ingest.models import Exam, Series
+from inference import graph
+from inference.backends.warm import WarmModels
 from inference.models import Job, Measurement, PipelineVersion, Result
 
 
 class MakeJob(Protocol):
     def __call__(self, *, fingerprint: str = "a", **fields: object) -> Job: ...
+
+
+@pytest.fixture(autouse=True)
+def no_warm_models(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No model that another test of this process loaded; only tests of real weights share theirs, for their time."""
+    if request.node.get_closest_marker("model") is None:
+        monkeypatch.setattr(graph, "warm_models", WarmModels())
 
 
 @pytest.fixture
