@@ -162,15 +162,19 @@ class SeriesQuerySet(models.QuerySet["Series"]):
 
 
 class Series(models.Model):
-    """One series of an exam: received, or made by a pipeline."""
+    """One series of an exam: received, made by a pipeline, or deposited by a person over what a pipeline made.
+
+    What people deposit reaches no pipeline, no search, no other reader and no PACS.
+    """
 
     class Origin(models.TextChoices):
         RECEIVED = "received", "Received"
         DERIVED = "derived", "Made by a pipeline"
+        CORRECTED = "corrected", "Corrected by a person"
 
     exam = models.ForeignKey(Exam, on_delete=models.CASCADE, related_name="series")
     series_instance_uid = models.CharField(max_length=64, unique=True)
-    origin = models.CharField(max_length=8, choices=Origin.choices, default=Origin.RECEIVED)
+    origin = models.CharField(max_length=9, choices=Origin.choices, default=Origin.RECEIVED)
     modality = models.CharField(max_length=16)
     series_number = models.IntegerField(null=True, blank=True)
     series_description = models.CharField(max_length=64, blank=True)
