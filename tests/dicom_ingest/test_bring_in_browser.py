@@ -1,31 +1,22 @@
 """The page on which exams are dropped, in a real browser."""
 
-import re
-import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 from pydicom import Dataset
 from pytest_django.live_server_helper import LiveServer
 
 from dicom_ingest.models import Exam, Instance
-from tests.conftest import PASSWORD, Cast
+from tests.browsers import sign_in
+from tests.conftest import Cast
 from tests.dicom_ingest.scanner import as_file, mr_series
 
 SENDING = "**/bring-in/files/*"
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
 
 
 @pytest.fixture
@@ -36,11 +27,7 @@ def page(browser: Browser, live_server: LiveServer, cast: Cast) -> Iterator[Page
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda line: complaints.append(line.text) if "Content Security" in line.text else None)
-    page.goto(f"{live_server.url}/login/?next=/bring-in/")
-    page.fill("[name=username]", cast.coordinator.username)
-    page.fill("[name=password]", PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url(f"{live_server.url}/bring-in/")
+    sign_in(page, live_server.url, cast.coordinator, to="/bring-in/")
     yield page
     assert complaints == []
     context.close()
@@ -231,11 +218,7 @@ def test_who_was_signed_out_is_told_and_goes_on_after_signing_in(page: Page, dis
     choose(page, "folder", disc)
     expect(page.locator("[data-trouble]")).to_contain_text("You are signed out", timeout=10_000)
     other = page.context.new_page()
-    other.goto(re.sub("/bring-in/.*", "/login/", page.url))
-    other.fill("[name=username]", cast.coordinator.username)
-    other.fill("[name=password]", PASSWORD)
-    other.press("[name=password]", "Enter")
-    other.wait_for_selector("text=My work")
+    sign_in(other, page.url.partition("/bring-in/")[0], cast.coordinator)
     page.get_by_role("button", name="Go on").click()
     expect_done(page, "New 6")
 

@@ -1,31 +1,20 @@
 """A real Chromium in front of the whole demonstration."""
 
 import io
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Response
 
 from portal.demo.seed import PASSWORD
 from tests.demonstration import Demonstration
 
-# Software WebGL: the machines that run tests have no graphics card.
-CHROMIUM = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 Size = tuple[int, int]
 SIZES: tuple[Size, ...] = ((1440, 900), (1024, 768))
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
 
 
 @dataclass
@@ -90,15 +79,6 @@ def reader(open_page: OpenPage, demonstration: Demonstration) -> Page:
     page.goto(f"{demonstration.url}/login/")
     log_in(page)
     return page
-
-
-@pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pictures go: docs/screenshots when OVERREAD_SCREENSHOTS says so, so that a test run changes no file."""
-    chosen = os.environ.get("OVERREAD_SCREENSHOTS")
-    folder = Path(chosen) if chosen else tmp_path_factory.mktemp("pictures")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 Pixels = npt.NDArray[np.int16]

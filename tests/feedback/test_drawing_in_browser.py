@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from feedback import forms
@@ -18,14 +15,12 @@ from feedback.form_schema import FormDefinition
 from feedback.models import Response
 from inference.models import Result
 from studies.models import Study
-from tests.conftest import PASSWORD, Cast
+from tests.browsers import look, sign_in
+from tests.conftest import Cast
 from tests.demonstration import wait_for
 from tests.dicom_ingest.scans import complete, mr_slice, receive
-from tests.e2e.conftest import CHROMIUM
 from tests.feedback.conftest import MakeResult
 
-PATIENCE_MS = 20_000
-"""A busy machine takes its time to answer."""
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 WIDE, HIGH = 3.0, 1.0
 """Spacing of columns and of rows, mm: unequal, so that one taken for the other shows."""
@@ -37,15 +32,6 @@ PLACE = FormDefinition.model_validate(
         "sections": [{"questions": [{"key": "where", "type": "region", "label": "Where?", "area": "point"}]}],
     }
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        expect.set_options(timeout=PATIENCE_MS)
-        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
 
 
 @pytest.fixture
@@ -68,11 +54,7 @@ def result(cast: Cast, study: Study, make_result: MakeResult) -> Result:
 def page(browser: Browser, live_server: LiveServer, cast: Cast, result: Result) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
-    page.goto(f"{live_server.url}/login/?next=/results/{result.pk}/")
-    page.fill("[name=username]", cast.reader.username)
-    page.fill("[name=password]", PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url(f"**/results/{result.pk}/")
+    sign_in(page, live_server.url, cast.reader, to=f"/results/{result.pk}/")
     yield page
     context.close()
 
@@ -93,8 +75,7 @@ def test_a_point_picked_in_the_images_is_kept_in_pixels_of_its_image(page: Page,
         return "point at" in says.inner_text()
 
     wait_for(picked, seconds=30, every=1)
-    if folder := os.environ.get("OVERREAD_LOOK"):
-        page.screenshot(path=Path(folder) / "picked.png")
+    look(page, "picked")
     page.locator("[data-submit]").click()
     expect(page.get_by_role("heading", name="Your feedback is saved")).to_be_visible()
     where = Response.objects.get().answers["where"]

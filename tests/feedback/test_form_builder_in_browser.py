@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from feedback import form_drafts, forms
 from feedback.models import Form, FormDraft
-from tests.conftest import PASSWORD, Cast
+from tests.browsers import look, sign_in
+from tests.conftest import Cast
 
-PATIENCE_MS = 20_000
-"""A busy machine takes its time to answer."""
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        expect.set_options(timeout=PATIENCE_MS)
-        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
 
 
 @pytest.fixture
@@ -37,22 +25,10 @@ def page(browser: Browser, live_server: LiveServer, cast: Cast) -> Iterator[Page
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    page.goto(f"{live_server.url}/login/?next=/forms/")
-    page.fill("[name=username]", cast.coordinator.username)
-    page.fill("[name=password]", PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url("**/forms/")
+    sign_in(page, live_server.url, cast.coordinator, to="/forms/")
     yield page
     context.close()
     assert complaints == []
-
-
-@pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    chosen = os.environ.get("OVERREAD_SCREENSHOTS")
-    folder = Path(chosen) if chosen else tmp_path_factory.mktemp("pictures")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def saved(page: Page, revision: int) -> None:
@@ -188,6 +164,5 @@ def test_the_pages_of_the_builder_fit_their_window(
         "text": "hips/text/",
     }.items():
         page.goto(f"{live_server.url}/forms/{path}")
-        if folder := os.environ.get("OVERREAD_LOOK"):
-            page.screenshot(path=f"{folder}/{name}-{width}.png")
+        look(page, f"form-builder-{name}-{width}")
         assert page.evaluate("document.scrollingElement.scrollWidth") <= width, path

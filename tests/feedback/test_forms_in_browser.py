@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from dicom_ingest.models import Exam, Instance, Series
@@ -17,24 +14,13 @@ from feedback import forms
 from feedback.form_schema import FormDefinition
 from feedback.models import Response
 from inference.models import Result
-from portal.models import User
 from studies.models import Study
-from tests.conftest import PASSWORD, Cast
+from tests.browsers import look, sign_in
+from tests.conftest import Cast
 
-PATIENCE_MS = 20_000
-"""A busy machine takes its time to answer."""
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 VIEWER = "**/*.bundle.*.js"
 OpenForm = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        expect.set_options(timeout=PATIENCE_MS)
-        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
 
 
 @pytest.fixture
@@ -57,29 +43,13 @@ def open_form(
         page = contexts[-1].new_page()
         page.route(VIEWER, lambda route: route.abort())
         page.on("pageerror", lambda error: pytest.fail(str(error)))
-        _sign_in(page, live_server.url, cast.reader)
+        sign_in(page, live_server.url, cast.reader)
         page.goto(f"{live_server.url}/results/{result.pk}/")
         return page
 
     yield on
     for context in contexts:
         context.close()
-
-
-def _sign_in(page: Page, url: str, user: User) -> None:
-    page.goto(f"{url}/login/")
-    page.fill("[name=username]", user.username)
-    page.fill("[name=password]", PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url(f"{url}/")
-
-
-def look(page: Page, name: str) -> None:
-    """A picture for whoever asked for some."""
-    folder = os.environ.get("OVERREAD_LOOK")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=f"{folder}/{name}.png")
 
 
 def saved(page: Page) -> None:

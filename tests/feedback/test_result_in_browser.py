@@ -1,19 +1,18 @@
 """The result page in a real browser: keys, what happens when something fails, and what fits the window."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from datetime import date
 from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.sessions.models import Session
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from feedback.models import Response
 from inference.models import Result
-from portal.models import User
+from tests.browsers import sign_in
 from tests.conftest import PASSWORD, Cast
 from tests.feedback.conftest import ANSWERS, Answer, MakeExam, MakeResult
 from viewer_static import views
@@ -22,14 +21,6 @@ from viewer_static.page import PageError
 VIEWER_SCRIPTS = "**/*.bundle.*.js"
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
 
 
 @pytest.fixture
@@ -55,14 +46,6 @@ def page(context: BrowserContext, live_server: LiveServer, cast: Cast, result: R
     sign_in(page, live_server.url, cast.reader)
     page.goto(f"{live_server.url}/results/{result.pk}/")
     return page
-
-
-def sign_in(page: Page, url: str, user: User) -> None:
-    page.goto(f"{url}/login/")
-    page.fill("[name=username]", user.username)
-    page.fill("[name=password]", PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url(f"{url}/")
 
 
 def answer_by_keys(page: Page) -> None:

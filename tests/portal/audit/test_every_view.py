@@ -17,9 +17,8 @@ from portal.audit.actions import Action
 from portal.audit.models import Entry
 from tests.conftest import Cast
 from tests.dicom_ingest.scans import STUDY, T1
-from tests.portal.test_permission_matrix import TABLE, _addresses, exam_with_everything, values
-
-__all__ = ["exam_with_everything", "values"]
+from tests.portal.matrix.addresses import Values, addresses
+from tests.portal.matrix.table import TABLE
 
 OF_THE_PATIENT = ("DEMO-0001", "Demo", "Älder", "山田", "ACC0001", "19510203")
 # Each is a part of a page that keeps itself up to date; the page itself leaves the row.
@@ -33,18 +32,17 @@ PARTS = {
 }
 
 
-def test_every_page_that_shows_a_patient_leaves_a_row(cast: Cast, values: dict[str, dict[str, object]]) -> None:
+def test_every_page_that_shows_a_patient_leaves_a_row(cast: Cast, values: Values) -> None:
     client = Client()
     client.force_login(cast.admin)
     shown, silent = set(), set()
-    for address in _addresses():
+    for address in addresses():
         row = TABLE.get(address.name)
         if address.is_admins or row is None or row.method != "get":
             continue
         _forget()
         before = _rows()
-        query = row.query.replace("<exam>", str(values[""]["study"]))
-        answer = client.get(address.filled({**values[""], **values.get(address.name, {})}) + query)
+        answer = client.get(address.asked(values, query=row.query))
         if answer.status_code == 200 and _shows_the_patient(answer):
             shown.add(address.name)
             if _rows() == before:
@@ -56,7 +54,7 @@ def test_every_page_that_shows_a_patient_leaves_a_row(cast: Cast, values: dict[s
     _assert_no_row_names_the_patient()
 
 
-def test_pixels_and_downloads_leave_a_row_too(cast: Cast, values: dict[str, dict[str, object]]) -> None:
+def test_pixels_and_downloads_leave_a_row_too(cast: Cast, values: Values) -> None:
     client = Client()
     client.force_login(cast.coordinator)
     instance = f"/dicomweb/studies/{STUDY}/series/{T1}/instances/{T1}.1"

@@ -26,9 +26,6 @@ from portal.audit.verifying import verify
 from portal.models import User
 from studies.models import Membership, Study
 from tests.conftest import PASSWORD, Cast
-from tests.portal.test_permission_matrix import exam_with_everything
-
-__all__ = ["exam_with_everything"]
 
 SignIn = Callable[[User], Client]
 

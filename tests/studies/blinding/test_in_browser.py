@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,14 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Locator, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Response, expect
 from pytest_django.live_server_helper import LiveServer
 
-from portal.models import User
 from studies.blinding.links import viewer_url
-from tests.conftest import PASSWORD
+from tests.browsers import sign_in
 from tests.demonstration import wait_for
-from tests.e2e.conftest import CHROMIUM, Pixels, pixels_of
+from tests.e2e.conftest import Pixels, pixels_of
 from tests.studies.blinding.conftest import MakeScene
 from tests.studies.blinding.makers import LIVER, Masks, Scene, persons, sent, vendors
 
@@ -33,14 +31,6 @@ def disk(*, radius: float, row: float = ROWS / 2, column: float = COLUMNS / 2) -
     rows, columns = np.indices((ROWS, COLUMNS))
     inside = (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
     return np.repeat(inside[None].astype(np.uint8), SLICES, axis=0)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
 
 
 @dataclass
@@ -92,14 +82,6 @@ def scene(make_scene: MakeScene) -> Scene:
     made.finding("vendor", sent(vendors(made.instances, masks["vendor"], kind="BINARY")))
     made.finding("novice", sent(persons(made.instances, masks["novice"])))
     return made
-
-
-def sign_in(page: Page, url: str, user: User) -> None:
-    page.goto(f"{url}/login/")
-    page.fill("[name=username]", user.username)
-    page.fill("[name=password]", PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url(f"{url}/")
 
 
 def coloured(pixels: Pixels) -> NDArray[np.bool_]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from dicom_ingest.models import Exam
@@ -20,6 +18,7 @@ from portal.access import Role
 from portal.models import User
 from studies.cases import case_flow, case_tables, outside_tables, qc, truth
 from studies.models import Case, Membership, MissedExam, QCReview, Read, Screening, Study
+from tests.browsers import sign_in
 from tests.conftest import PASSWORD, Cast
 from tests.studies.cases.flowing import PIPELINE_ARM, case_for, exam_for, job_of, study_with_ai
 
@@ -34,20 +33,6 @@ DOCUMENT: dict[str, Any] = {
     "design": {"kind": "independent", "arms": ["ai"], "form": "segmentation-quality"},
     "forms": [example("segmentation-quality").model_dump(mode="json")],
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Where pictures go: docs/screenshots when OVERREAD_SCREENSHOTS says so, so that a test run changes no file."""
-    return Path(os.environ.get("OVERREAD_SCREENSHOTS", tmp_path))
 
 
 @pytest.fixture
@@ -149,14 +134,6 @@ def page(browser: Browser, live_server: LiveServer, cast: Cast, glioma: Study) -
     page.goto(f"{live_server.url}/studies/glioma/")
     yield page
     context.close()
-
-
-def sign_in(page: Page, url: str, user: User) -> None:
-    page.goto(f"{url}/login/")
-    page.fill("[name=username]", user.username)
-    page.fill("[name=password]", PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url(f"{url}/")
 
 
 def picture(page: Page, pictures: Path, name: str) -> None:

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from portal.access import Role
 from studies.models import Membership, Study
 from studies.protocols import protocol
-from tests.conftest import PASSWORD, Cast
+from tests.browsers import sign_in
+from tests.conftest import Cast
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Where pictures go: docs/screenshots when OVERREAD_SCREENSHOTS says so, so that a test run changes no file."""
-    chosen = os.environ.get("OVERREAD_SCREENSHOTS")
-    return Path(chosen) if chosen else tmp_path
 
 
 @pytest.fixture
@@ -42,11 +26,7 @@ def page(browser: Browser, live_server: LiveServer, cast: Cast) -> Iterator[Page
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("response", lambda answer: complaints.append(answer.url) if answer.status >= 400 else None)
-    page.goto(f"{live_server.url}/login/?next=/studies/")
-    page.fill("[name=username]", cast.coordinator.username)
-    page.fill("[name=password]", PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url(f"{live_server.url}/studies/")
+    sign_in(page, live_server.url, cast.coordinator, to="/studies/")
     yield page
     assert complaints == []
     context.close()

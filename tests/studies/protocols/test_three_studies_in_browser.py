@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from dicom_ingest.models import Exam
@@ -17,7 +14,8 @@ from inference.registration import register_pipelines
 from portal.models import User
 from studies.models import Membership, Study, TruthVersion
 from studies.protocols import protocol
-from tests.conftest import PASSWORD, Cast
+from tests.browsers import sign_in
+from tests.conftest import Cast
 from tests.protocols import case_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
@@ -82,21 +80,6 @@ WANTED = (
 )
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Where pictures go: docs/screenshots when OVERREAD_SCREENSHOTS says so, so that a test run changes no file."""
-    chosen = os.environ.get("OVERREAD_SCREENSHOTS")
-    return Path(chosen) if chosen else tmp_path
-
-
 @pytest.mark.parametrize("wanted", WANTED, ids=lambda wanted: wanted.template)
 def test_a_new_coordinator_sets_up_the_study_from_the_pages_alone(
     browser: Browser, live_server: LiveServer, cast: Cast, pictures: Path, wanted: Wanted
@@ -127,11 +110,7 @@ def test_a_new_coordinator_sets_up_the_study_from_the_pages_alone(
 
 def signed_in(browser: Browser, live_server: LiveServer, user: User) -> Page:
     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-    page.goto(f"{live_server.url}/login/?next=/studies/")
-    page.fill("[name=username]", user.username)
-    page.fill("[name=password]", PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url(f"{live_server.url}/studies/")
+    sign_in(page, live_server.url, user, to="/studies/")
     return page
 
 

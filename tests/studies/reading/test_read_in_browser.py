@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 from django.contrib.sessions.models import Session
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from dicom_ingest.models import Exam
@@ -20,6 +17,7 @@ from portal.access import Role
 from portal.models import User
 from studies.models import Case, Read, Study
 from studies.reading import assignment
+from tests.browsers import look, sign_in
 from tests.conftest import PASSWORD
 from tests.dicom_ingest.scans import mr_slice, receive
 from tests.protocols import case_of
@@ -27,16 +25,6 @@ from tests.studies.reading.reading import INDEPENDENT, ONE_SITTING, Bench, bench
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 VIEWER_SCRIPTS = "**/*.bundle.*.js"
-PICTURES = os.environ.get("OVERREAD_PICTURES")
-"""A folder for pictures of the pages, to be looked at."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
 
 
 @pytest.fixture
@@ -70,14 +58,6 @@ def page(context: BrowserContext, live_server: LiveServer, reader: User) -> Page
     return page
 
 
-def sign_in(page: Page, url: str, user: User) -> None:
-    page.goto(f"{url}/login/")
-    page.fill("[name=username]", user.username)
-    page.fill("[name=password]", PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url(f"{url}/")
-
-
 def start(page: Page) -> None:
     """Open the next read by its key, and wait until it is claimed."""
     page.keyboard.press("n")
@@ -87,11 +67,6 @@ def start(page: Page) -> None:
 def claimed(page: Page) -> None:
     page.wait_for_url(re.compile(r"/reads/[0-9a-f-]{36}/$"))
     expect(page.locator("[name=claim]")).to_have_value(re.compile(r"[0-9a-f]{16}"))
-
-
-def picture(page: Page, name: str) -> None:
-    if PICTURES:
-        page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
 
 def test_three_reads_are_done_with_the_keyboard_alone(page: Page, reader: User) -> None:
@@ -175,9 +150,9 @@ def test_the_page_breaks_no_content_security_policy(page: Page) -> None:
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
 def test_the_whole_form_is_in_sight_without_scrolling(page: Page, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})
-    picture(page, f"home-{width}")
+    look(page, f"home-{width}")
     start(page)
-    picture(page, f"read-{width}")
+    look(page, f"read-{width}")
     expect(page.locator("[data-submit]")).to_be_in_viewport()
     assert page.evaluate("document.scrollingElement.scrollHeight") <= height
     assert page.locator("#feedback").evaluate("e => e.scrollHeight <= e.clientHeight")
@@ -196,13 +171,13 @@ def test_the_images_come_with_the_read_and_the_aided_one_follows(
     sign_in(page, live_server.url, reader)
     start(page)
     page.frame_locator("[data-viewer]").locator("canvas").first.wait_for(timeout=60_000)
-    picture(page, "read-unaided")
+    look(page, "read-unaided")
     for key in ("4", "a", "Control+Enter"):
         page.locator("body").press(key)
     expect(page.get_by_text("What you said before, locked")).to_be_visible()
     claimed(page)
     expect(page.get_by_text("Read 2 of 2")).to_be_visible()
-    picture(page, "read-aided")
+    look(page, "read-aided")
 
 
 def case_with_images(study: Study) -> Case:
@@ -230,13 +205,13 @@ def test_a_coordinator_sees_how_far_readers_are_and_reassigns(
     page.set_viewport_size({"width": width, "height": 900})
     sign_in(page, live_server.url, boss)
     page.goto(f"{live_server.url}/studies/{one.study.slug}/reads/")
-    picture(page, f"reads-{width}")
+    look(page, f"reads-{width}")
     expect(page.get_by_text("lacks 3 earlier cases")).to_be_visible()
     page.get_by_role("link", name="first").click()
     page.get_by_label("Choose read 2").check()
     page.get_by_label("Why").fill("On leave")
     page.locator("select[name=to]").select_option("late")
-    picture(page, f"reader-{width}")
+    look(page, f"reader-{width}")
     page.get_by_role("button", name="Withdraw or reassign").click()
     expect(page.get_by_text("1 read given to late.")).to_be_visible()
     assert Read.objects.get(reader=late).state == Read.State.ASSIGNED
