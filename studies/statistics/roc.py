@@ -101,15 +101,25 @@ def difference(
     )
 
 
+def curve(truths: Sequence[bool], scores: Sequence[float]) -> tuple[tuple[float, float], ...]:
+    """The corners of the empirical ROC curve, (1 - specificity, sensitivity), from (0, 0) to (1, 1).
+
+    Empty where a kind of case is missing. Raises ValueError as `area` does.
+    """
+    true, values = _paired(truths, scores)
+    if true.all() or not true.any():
+        return ()
+    thresholds = np.unique(values)[::-1]
+    found = [((values[~true] >= one).mean(), (values[true] >= one).mean()) for one in thresholds]
+    return ((0.0, 0.0), *((float(false), float(hit)) for false, hit in found))
+
+
 _LACKS_A_KIND = "An area needs cases that are positive in truth and cases that are negative."
 _TOO_FEW = "With a single positive or a single negative case there is no variance to make an interval of."
 
 
 def _placements(truths: Sequence[bool], scores: Sequence[float]) -> _Placements | NotComputable:
-    if len(truths) != len(scores):
-        raise ValueError(f"{len(truths)} truths do not go with {len(scores)} scores")
-    true: NDArray[np.bool_] = np.asarray(truths, dtype=bool)
-    values = finite(scores)
+    true, values = _paired(truths, scores)
     positives, negatives = values[true], values[~true]
     if not positives.size or not negatives.size:
         return NotComputable(reason=_LACKS_A_KIND, of=len(truths))
@@ -118,6 +128,12 @@ def _placements(truths: Sequence[bool], scores: Sequence[float]) -> _Placements 
     below = (ranks[true] - stats.rankdata(positives)) / negatives.size
     above = 1 - (ranks[~true] - stats.rankdata(negatives)) / positives.size
     return _Placements(below, above)
+
+
+def _paired(truths: Sequence[bool], scores: Sequence[float]) -> tuple[NDArray[np.bool_], Numbers]:
+    if len(truths) != len(scores):
+        raise ValueError(f"{len(truths)} truths do not go with {len(scores)} scores")
+    return np.asarray(truths, dtype=bool), finite(scores)
 
 
 def _area(found: _Placements, level: float) -> Area:
