@@ -68,8 +68,9 @@ def bland_altman(first: Sequence[float], second: Sequence[float], *, level: floa
 def _slope(means: Numbers, differences: Numbers, level: float) -> tuple[Estimate | NotComputable, float | None]:
     """Of the regression of differences on means: Bland & Altman 1999, section 3.2."""
     of = int(means.size)
-    if of < 3 or math.isclose(float(np.ptp(means)), 0.0):
-        return NotComputable(reason="A slope needs three pairs of different sizes at least.", of=of), None
+    scale = max(1e-300, float(np.abs(means).max()), float(np.abs(differences).max()))
+    if of < 3 or np.ptp(means) < 1e-12 * scale or np.ptp(differences) < 1e-12 * scale:
+        return NotComputable(reason="A slope needs three pairs that differ, in size and in difference.", of=of), None
     fit = stats.linregress(means, differences)
     interval = around(float(fit.slope), t_quantile(level, of - 2) * float(fit.stderr), level=level)
     found = Estimate(value=float(fit.slope), interval=interval, of=of, method="Least squares, Student's t interval")

@@ -59,14 +59,21 @@ def finite(values: Iterable[float]) -> Numbers:
     return found
 
 
+def checked(level: float) -> float:
+    """The level. Raises ValueError for one that does not lie between 0 and 1, such as 95."""
+    if not 0 < level < 1:
+        raise ValueError(f"a confidence level lies between 0 and 1, {level} does not")
+    return level
+
+
 def normal_quantile(level: float) -> float:
-    """How many standard errors reach to both sides: 1.96 for 0.95. Raises ValueError for a level outside (0, 1)."""
-    return float(stats.norm.ppf(_upper(level)))
+    """How many standard errors reach to both sides: 1.96 for 0.95. Raises ValueError as `checked` does."""
+    return float(stats.norm.ppf((1 + checked(level)) / 2))
 
 
 def t_quantile(level: float, degrees: int) -> float:
     """The same by Student's t with so many degrees of freedom."""
-    return float(stats.t.ppf(_upper(level), degrees))
+    return float(stats.t.ppf((1 + checked(level)) / 2, degrees))
 
 
 def around(value: float, reach: float, *, level: float, within: tuple[float, float] | None = None) -> Interval:
@@ -75,9 +82,3 @@ def around(value: float, reach: float, *, level: float, within: tuple[float, flo
     if within is not None:
         low, high = max(low, within[0]), min(high, within[1])
     return Interval(low=low, high=high, level=level)
-
-
-def _upper(level: float) -> float:
-    if not 0 < level < 1:
-        raise ValueError(f"a confidence level lies between 0 and 1, {level} does not")
-    return (1 + level) / 2

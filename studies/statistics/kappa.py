@@ -59,7 +59,8 @@ def cohen(
     observed, expected = float((weight * shares).sum()), float((weight * by_chance).sum())
     if math.isclose(expected, 1.0):
         return NotComputable(reason=ALIKE, of=len(pairs))
-    found = cohens_kappa(table, wt=None if weights == "unweighted" else weights)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of its test of kappa = 0, where nothing varies
+        found = cohens_kappa(table, wt=None if weights == "unweighted" else weights)
     return _kappa(
         float(found.kappa),
         math.sqrt(max(0.0, float(found.var_kappa))),
@@ -78,7 +79,7 @@ def fleiss(counts: Sequence[Sequence[int]], *, level: float = LEVEL) -> Kappa | 
     is Gwet's for kappa as it is (2014, 2021; that of Fleiss, Nee & Landis 1979 holds for zero alone), the interval
     Student's with one degree of freedom less than subjects. Assumes independent subjects.
     """
-    table = np.asarray(counts, dtype=np.float64).reshape(len(counts), -1)
+    table = np.asarray(counts, dtype=np.float64).reshape(len(counts), len(counts[0]) if counts else 0)
     table = table[table.sum(axis=1) > 0]
     raters = table.sum(axis=1)
     several = int((raters > 1).sum())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from statsmodels.stats.proportion import proportion_confint
 
-from studies.statistics.estimate import LEVEL, Estimate, Interval, NotComputable
+from studies.statistics.estimate import LEVEL, Estimate, Interval, NotComputable, checked
 
 WILSON = "Wilson score interval"
 
@@ -28,12 +28,13 @@ def proportion(successes: int, of: int, *, what: str = "cases", level: float = L
         raise ValueError(f"{successes} of {of} is no proportion")
     if of == 0:
         return NotComputable(reason=f"There are no {what} to count.")
-    low, high = proportion_confint(successes, of, alpha=1 - level, method="wilson")
+    low, high = proportion_confint(successes, of, alpha=1 - checked(level), method="wilson")
+    value = successes / of
     return Proportion(
-        value=successes / of,
+        value=value,
         successes=successes,
         of=of,
-        # At 0 and at all successes the interval ends there; the library's rounding may miss it by 1e-17.
-        interval=Interval(low=max(0.0, float(low)), high=min(1.0, float(high)), level=level),
+        # At no and at all successes the interval ends at the value, which rounding may miss.
+        interval=Interval(low=min(max(0.0, float(low)), value), high=max(min(1.0, float(high)), value), level=level),
         method=WILSON,
     )

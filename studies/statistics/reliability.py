@@ -10,6 +10,9 @@ from scipy import stats
 
 from studies.statistics.estimate import LEVEL, Estimate, Interval, NotComputable
 
+FEWEST_DEGREES = 0.1
+"""Of freedom, below which a quantile of F is astronomical and the interval everything."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Correlation(Estimate):
@@ -78,6 +81,8 @@ def _interval(value: float, squares: _Squares, *, subjects: int, raters: int, le
         * (raters * value * ratio + inner) ** 2
         / ((subjects - 1) * raters**2 * value**2 * ratio**2 + inner**2)
     )
+    if degrees < FEWEST_DEGREES:
+        return NotComputable(reason="The raters differ too much for an interval of so few subjects.", of=subjects)
     higher, lower = stats.f.ppf(upper, subjects - 1, degrees), stats.f.ppf(upper, degrees, subjects - 1)
     rest = raters * squares.raters + (raters * subjects - raters - subjects) * squares.error
     return Interval(
