@@ -86,7 +86,8 @@ def builder(request: SignedInRequest, /, draft: FormDraft) -> HttpResponse:
 @require_POST
 @_of_a_draft
 def step(request: SignedInRequest, /, draft: FormDraft) -> HttpResponse:
-    """One step on the draft. What was typed is saved without drawing the fields anew; anything else draws all."""
+    """One step on the draft. What was typed is saved without drawing the fields anew; anything else draws all, and so
+    does what was typed with `whole`: into fields that are no more."""
     what = request.POST.get("do", "")
     try:
         if what == "undo":
@@ -97,7 +98,7 @@ def step(request: SignedInRequest, /, draft: FormDraft) -> HttpResponse:
     except (ChangedElsewhere, NoSuchPlace, Unstorable) as fault:
         draft.refresh_from_db()
         return _changed(request, draft, str(fault))
-    if what in {"write", "title", "section"}:
+    if what in {"write", "title", "section"} and "whole" not in request.POST:
         page = page_of(draft, opened=place, tried=request.POST)
         return render(request, "feedback/builder/_saved.html", {"page": page, "draft": draft, "at": place})
     return _whole(request, draft, opened=place)

@@ -151,6 +151,46 @@ def test_two_tabs_do_not_write_over_each_other(page: Page, cast: Cast, live_serv
     expect(page.locator("#form-title")).to_have_value("Changed")
 
 
+def test_steps_are_taken_while_an_earlier_one_is_on_its_way(page: Page, cast: Cast, live_server: LiveServer) -> None:
+    form_drafts.begin("Hips", by=cast.coordinator, copy_of=forms.example("hfd"))
+    first = _labels(1)[0]
+    page.goto(f"{live_server.url}/forms/hips/")
+    page.evaluate("""() => {
+        const send = XMLHttpRequest.prototype.send;
+        XMLHttpRequest.prototype.send = function (body) { setTimeout(() => send.call(this, body), 700); };
+    }""")
+    line = page.locator("[data-at='s1.q0'] > summary")
+    line.press("Alt+ArrowDown")
+    line.press("Alt+ArrowDown")
+    saved(page, 3)
+    assert _labels(1).index(first) == 2
+    page.locator("#kind-of-s1q2").select_option("text")
+    page.locator("#label-s1q2").fill("Typed meanwhile")
+    page.keyboard.press("Tab")
+    saved(page, 5)
+    expect(page.locator("#label-s1q2")).to_have_value("Typed meanwhile")
+    assert _labels(1)[2] == "Typed meanwhile"
+
+
+def test_a_field_is_saved_from_the_moment_it_is_there(page: Page, cast: Cast, live_server: LiveServer) -> None:
+    form_drafts.begin("Hips", by=cast.coordinator, copy_of=forms.example("hfd"))
+    page.goto(f"{live_server.url}/forms/hips/?open=s0.q0")
+    page.evaluate("""() => new MutationObserver((_, observer) => {
+        const label = document.getElementById("label-s0q0");
+        if (document.getElementById("revision")?.value !== "2" || !label) return;
+        observer.disconnect();
+        label.value = "At once";
+        label.dispatchEvent(new Event("change", { bubbles: true }));
+    }).observe(document.body, { childList: true, subtree: true })""")
+    page.locator("#kind-of-s0q0").select_option("text")
+    saved(page, 3)
+    assert _labels(0)[0] == "At once"
+
+
+def _labels(section: int) -> list[str]:
+    return [question["label"] for question in FormDraft.objects.get().definition["sections"][section]["questions"]]
+
+
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
 def test_the_pages_of_the_builder_fit_their_window(
     page: Page, cast: Cast, live_server: LiveServer, width: int, height: int

@@ -20,12 +20,80 @@ function fillEditor({ target }) {
 function stepAll(editor, step) {
   const values = new FormData(editor);
   values.set("do", step);
-  window.htmx.ajax("POST", stepUrl(editor), {
+  if (drawing) waiting.push({ values, url: stepUrl(editor) });
+  else draw(values, stepUrl(editor));
+}
+
+function draw(values, url) {
+  drawing = values;
+  pressed = null;
+  window.htmx.ajax("POST", url, {
     source: builder(),
     target: "#builder",
     swap: "outerHTML",
     values: withState(values),
   });
+}
+
+// What is pressed while the builder is drawn anew comes from a part that is about to go, and htmx drops silently what
+// such a part asks for. So it waits here, and is asked for by the new builder.
+
+const MOVES = ["up", "down"];
+const SHIFTS = [...MOVES, "duplicate", "remove", "undo"];
+const waiting = [];
+let drawing = null;
+let pressed = null; // the event of the step that is being drawn: htmx asks once more when the step had to queue
+
+function holdStep(event) {
+  const { elt: form, target, triggeringEvent } = event.detail;
+  if (!builder()?.contains(form) || !form.matches("form") || form.closest("#preview")) return;
+  if (drawing && triggeringEvent === pressed) return;
+  const values = new FormData(form, triggeringEvent?.submitter);
+  if (drawing) {
+    event.preventDefault();
+    waiting.push({ values, url: stepUrl(form) });
+  } else if (target.id === "builder") {
+    drawing = values;
+    pressed = triggeringEvent;
+  }
+}
+
+function goOn({ detail }) {
+  if (!drawing || detail.target?.id !== "builder") return;
+  const drawn = drawing;
+  drawing = null;
+  const next = waiting.shift();
+  if (!next) return;
+  const at = placeAfter(drawn, next.values);
+  if (at === undefined) return refuse();
+  if (at) next.values.set("at", at);
+  next.values.set("whole", "");
+  draw(next.values, next.url);
+}
+
+// Where what a waiting step speaks of stands by now; undefined where that is not known.
+function placeAfter(drawn, next) {
+  const at = next.get("at") ?? "";
+  const step = drawn.get("do");
+  if (!at || !SHIFTS.includes(step)) return at;
+  if (at !== drawn.get("at") || step === "remove") return undefined;
+  return MOVES.includes(step) ? builder().dataset.focus.replaceAll("q", ".q") : at;
+}
+
+function refuse() {
+  waiting.length = 0;
+  const line = Object.assign(document.createElement("p"), {
+    className: "notice notice-warning",
+    textContent: "What you did while the form was being drawn anew was not taken. Do it again.",
+  });
+  line.setAttribute("role", "alert");
+  document.getElementById("builder-state").after(line);
+}
+
+function giveUp({ detail }) {
+  if (!drawing || detail.successful || detail.requestConfig.target?.id !== "builder") return;
+  drawing = null;
+  if (waiting.length) refuse();
 }
 
 function withState(values) {
@@ -103,4 +171,7 @@ document.addEventListener("click", press);
 document.addEventListener("submit", keepOnPage);
 document.addEventListener("keydown", saveOnEnter);
 document.addEventListener("keydown", moveByKey);
+document.addEventListener("htmx:confirm", holdStep);
 document.addEventListener("htmx:afterSettle", focusStep);
+document.addEventListener("htmx:afterSettle", goOn);
+document.addEventListener("htmx:afterRequest", giveUp);
