@@ -184,6 +184,12 @@ def _of_blinding(content: Protocol) -> Iterator[Obstacle]:
             sentence="This portal has no key to blind reads with. Have an administrator set OVERREAD_BLINDING_KEY.",
             section="blinding",
         )
+    if content.worklist.order == "urgent-first" and content.blinding.readers == "blinded":
+        yield Obstacle(
+            sentence="Urgent reads come first, which tells blinded readers what the AI found. Have reads come as drawn, "
+            "or open the readers.",
+            section="design",
+        )
 
 
 def _of_claims(content: Protocol) -> Iterator[Obstacle]:

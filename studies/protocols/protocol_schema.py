@@ -132,6 +132,15 @@ class Blinding(Section):
     """How many earlier exams of the patient a reader may see."""
 
 
+class Worklist(Section):
+    """In which order reads come to a reader: as it was drawn, or with what the AI of a shown arm finds urgent first.
+
+    Urgency comes first among what is begun by nobody; the drawn order holds among urgent reads, and among the others.
+    """
+
+    order: Literal["drawn", "urgent-first"] = "drawn"
+
+
 class Disagreement(Section):
     """When readers of one case and arm disagree so far that an adjudicator decides.
 
@@ -205,6 +214,7 @@ class Protocol(Section):
     reader_roles: tuple[ReaderRole, ...] = ()
     design: Design = Shadow()
     blinding: Blinding = Blinding()
+    worklist: Worklist = Worklist()
     disagreement: Disagreement | None = None
     quality_control: QualityControl = QualityControl()
     reference: Reference = Reference()

@@ -132,6 +132,26 @@ SECTIONS: tuple[Section, ...] = (
         asks=(
             DESIGNS,
             Part(
+                name="worklist",
+                label="Worklist",
+                fields=(
+                    Field(
+                        name="order",
+                        label="Reads come",
+                        kind="choice",
+                        choices=(
+                            choice("drawn", "As drawn", "In the order that is drawn from each reader's seed."),
+                            choice(
+                                "urgent-first",
+                                "Urgent first",
+                                "What the AI of an arm they see calls urgent comes first. Readers must be open: "
+                                "the order tells them what it found.",
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+            Part(
                 name="disagreement",
                 label="Adjudication",
                 optional="Readers who disagree are not adjudicated.",

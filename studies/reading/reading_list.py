@@ -1,7 +1,7 @@
 """What a reader has to read: how far they are in each study, and what comes next.
 
 Nothing here tells which findings a read shows, nor what its case is. Urgent findings bring a read forward only where
-readers see everything anyway, and the read shows findings at all.
+the protocol says so, readers see everything anyway, and the read shows the very finding that is urgent.
 """
 
 from __future__ import annotations
@@ -10,27 +10,34 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Case as SqlCase
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Count, Exists, F, Func, JSONField, Min, OuterRef, Q, QuerySet, Value, When
+from django.db.models.functions import Cast
 from django.utils.timezone import now
 
 from dicom_ingest.models import Exam
-from inference.models import Result
 from portal.models import User
-from studies.models import Read, Study
+from studies.models import ArmFinding, Read, Study
 from studies.read_models import ReadQuerySet
 from studies.reading.reads import mine
 
 State = Read.State
+BEGUN, URGENT, DRAWN = range(3)
+"""The turns in which the reads of a study come."""
 _PATIENT_SHOWN = Q(protocol__document__blinding__patient="shown")
+_URGENT_FIRST = Q(study__readers_are_blinded=False, protocol__document__worklist__order="urgent-first")
 
 
 @dataclass(frozen=True, kw_only=True)
 class NextRead:
-    """A read that may be opened now. `number` counts the reader's reads of a study as they are done."""
+    """A read that may be opened now. `number` counts the reader's reads of a study as they are done.
+
+    is_urgent: what it shows is called urgent, and its protocol lets urgent reads come first.
+    """
 
     read: Read
     number: int
     of: int
+    is_urgent: bool = False
 
     @property
     def is_begun(self) -> bool:
@@ -79,11 +86,13 @@ def reads_of(user: User) -> tuple[StudyReads, ...]:
 
 
 def next_of(studies: tuple[StudyReads, ...]) -> NextRead | None:
-    """The read to open next, over all studies: one that is begun, else what is due first."""
+    """The read to open next, over all studies: one that is begun, else an urgent one, else what is due first."""
     found = [line.next for line in studies if line.next is not None]
-    return min(
-        found, key=lambda one: (not one.is_begun, one.read.due_at is None, one.read.due_at or now()), default=None
-    )
+    return min(found, key=_precedence, default=None)
+
+
+def _precedence(one: NextRead) -> tuple[bool, bool, bool, datetime]:
+    return not one.is_begun, not one.is_urgent, one.read.due_at is None, one.read.due_at or now()
 
 
 def read_after(read: Read, user: User) -> Read | None:
@@ -124,18 +133,28 @@ def place_of(read: Read, user: User) -> tuple[int, int]:
 
 
 def _numbered(read: Read | None, counts: ReadCounts) -> NextRead | None:
-    return None if read is None else NextRead(read=read, number=counts.done + 1, of=counts.total)
+    if read is None:
+        return None
+    is_urgent = vars(read)["turn"] == URGENT
+    return NextRead(read=read, number=counts.done + 1, of=counts.total, is_urgent=is_urgent)
 
 
 def _in_turn(user: User) -> ReadQuerySet:
     """What `user` may open now, study by study: what is begun, then by their drawn order."""
-    urgent = Result.objects.current().filter(exam=OuterRef("case__exam"), is_urgent=True)
     turn = SqlCase(
-        When(state=State.OPENED, then=Value(0)),
-        When(Q(study__readers_are_blinded=False) & ~Q(arms=[]) & Q(Exists(urgent)), then=Value(1)),
-        default=Value(2),
+        When(state=State.OPENED, then=Value(BEGUN)),
+        When(_URGENT_FIRST & Q(Exists(_urgent_findings())), then=Value(URGENT)),
+        default=Value(DRAWN),
     )
     return mine(user).due().select_related("study").annotate(turn=turn).order_by("study_id", "turn", "position")
+
+
+def _urgent_findings() -> QuerySet[ArmFinding]:
+    """Of a read, as a subquery: what an arm that it shows found, and its pipeline calls urgent."""
+    shown = ArmFinding.objects.filter(case=OuterRef("case"), replaced_at=None, result__is_urgent=True)
+    return shown.annotate(arms=Cast(OuterRef("arms"), JSONField())).filter(
+        arms__contains=Func(F("arm"), function="to_jsonb", output_field=JSONField())
+    )
 
 
 def _counts(user: User) -> dict[int, ReadCounts]:

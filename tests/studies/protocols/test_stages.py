@@ -252,3 +252,15 @@ def test_locking_waits_for_an_amendment_and_closing_for_the_truth(ready: Study) 
 def test_a_blinded_study_does_not_begin_where_reads_cannot_be_blinded(ready: Study, settings: Settings) -> None:
     settings.OVERREAD_BLINDING_KEY = ""
     assert ["OVERREAD_BLINDING_KEY" in one.sentence for one in obstacles(ready, Stage.PILOT)] == [True]
+
+
+def test_urgent_reads_come_first_only_where_readers_are_open(ready: Study) -> None:
+    version = ready.protocols.get()
+    version.document |= {"worklist": {"order": "urgent-first"}, "blinding": {"readers": "blinded"}}
+    version.save()
+    assert ["tells blinded readers what the AI found" in one.sentence for one in obstacles(ready, Stage.PILOT)] == [
+        True
+    ]
+    version.document |= {"blinding": {"readers": "open"}}
+    version.save()
+    assert obstacles(ready, Stage.PILOT) == []

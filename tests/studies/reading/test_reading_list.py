@@ -96,24 +96,52 @@ def test_what_is_overdue_is_counted_and_comes_first_among_studies() -> None:
     assert {line.study.slug: line.counts.overdue for line in reads_of(reader)} == {"alder": 0, "zebra": 4}
 
 
-def test_urgent_findings_bring_reads_forward_only_where_nothing_is_hidden() -> None:
-    aided: dict[str, object] = {"kind": "independent", "arms": ["ai"]}
-    for slug, readers, expected in (("open", "open", True), ("blind", "blinded", False)):
-        _, reader = _with_urgent_last(aided, slug, readers)
-        found = next_of(reads_of(reader))
-        assert found is not None
-        assert (found.read.position == 4) is expected, slug
+AIDED: dict[str, object] = {"kind": "independent", "arms": ["ai"]}
+BY_ANOTHER: dict[str, object] = {"kind": "independent", "arms": ["novice"]}
 
 
-def test_urgent_findings_do_not_bring_an_unaided_read_forward() -> None:
-    _, reader = _with_urgent_last(INDEPENDENT, "open", "open")
+@pytest.mark.parametrize(
+    ("design", "readers", "order", "position"),
+    [
+        (AIDED, "open", "urgent-first", 4),
+        (AIDED, "open", "drawn", 1),
+        (AIDED, "blinded", "urgent-first", 1),
+        (INDEPENDENT, "open", "urgent-first", 1),
+        (BY_ANOTHER, "open", "urgent-first", 1),
+    ],
+    ids=["as the protocol says", "as drawn", "not blinded readers", "not without findings", "not of an arm unseen"],
+)
+def test_an_urgent_finding_brings_a_read_forward_where_the_protocol_says_so_and_nothing_is_hidden(
+    design: dict[str, object], readers: str, order: str, position: int, signed_in: SignIn
+) -> None:
+    _, reader = _with_urgent_last(design, readers, order)
     found = next_of(reads_of(reader))
-    assert found is not None and found.read.position == 1
+    assert found is not None
+    assert (found.read.position, found.is_urgent) == (position, position == 4)
+    assert ("Urgent" in signed_in(reader).get("/").content.decode()) is (position == 4)
 
 
-def _with_urgent_last(design: dict[str, object], slug: str, readers: str) -> tuple[Bench, User]:
-    one = bench(design, slug=slug, blinding={"readers": readers, "patient": "shown"})
-    reader = one.reader(f"reader-{slug}")
+def test_urgent_reads_keep_the_drawn_order_among_themselves_and_what_is_begun_stays_first() -> None:
+    _, reader = _with_urgent_last(AIDED, "open", "urgent-first")
+    Result.objects.filter(exam__cases__reads__position=3).update(is_urgent=True)
+    open_read(Read.objects.get(reader=reader, position=2).pk, by=reader)
+    assert [done(reader).position for _ in range(4)] == [2, 3, 4, 1]
+
+
+def test_an_urgent_read_comes_before_what_is_due_in_another_study() -> None:
+    _, reader = _with_urgent_last(AIDED, "open", "urgent-first")
+    other = bench(INDEPENDENT | {"due_days": 7}, slug="another")
+    other.study.memberships.create(user=reader, role="reader")
+    other.cases(1)
+    assignment.assign()
+    assert done(reader).study.slug == "triaged"
+    assert done(reader).study == other.study
+
+
+def _with_urgent_last(design: dict[str, object], readers: str, order: str) -> tuple[Bench, User]:
+    blinding = {"readers": readers, "patient": "shown"}
+    one = bench(design, slug="triaged", blinding=blinding, worklist={"order": order})
+    reader = one.reader("triaging")
     one.cases(4)
     assignment.assign()
     last = Read.objects.get(study=one.study, reader=reader, position=4)
