@@ -186,8 +186,8 @@ def _of_blinding(content: Protocol) -> Iterator[Obstacle]:
         )
     if content.worklist.order == "urgent-first" and content.blinding.readers == "blinded":
         yield Obstacle(
-            sentence="Urgent reads come first, which tells blinded readers what the AI found. Have reads come as drawn, "
-            "or open the readers.",
+            sentence="Urgent reads come first, which tells blinded readers what the AI found. Have reads come as "
+            "drawn, or open the readers.",
             section="design",
         )
 
