@@ -6,6 +6,7 @@ For other parts of Overread:
     receive_part10(payload, *, called_ae, calling_ae) -> Outcome    keep one DICOM file and file it at once
     file_kept(spooled) -> Outcome                                   file what the caller has just kept, at once
     file_derived(dataset, *, exam) -> Instance                      a result that the engine made
+    file_deposit(dataset, *, exam, origin) -> Instance              what a person made of a result
 """
 
 import logging
@@ -87,11 +88,20 @@ def file_derived(dataset: Dataset, *, exam: Exam) -> Instance:
     transaction, if any. The same dataset again returns the same instance.
     Raises NotFiled when the dataset belongs to another exam, cannot be read back, or its UIDs are taken.
     """
+    return _file_made(dataset, exam, Series.Origin.DERIVED)
+
+
+def file_deposit(dataset: Dataset, *, exam: Exam, origin: Series.Origin) -> Instance:
+    """File what a person made of `exam`, in a series of its own; otherwise as `file_derived`."""
+    return _file_made(dataset, exam, origin)
+
+
+def _file_made(dataset: Dataset, exam: Exam, origin: Series.Origin) -> Instance:
     if dataset.get("StudyInstanceUID") != exam.study_instance_uid:
         raise NotFiled(f"A result for exam {dataset.get('StudyInstanceUID')} cannot be filed in {exam}.")
     with _encoded(dataset) as part:
         try:
-            return _file_derived(part)
+            return _file_encoded(part, origin)
         except Refused as refused:
             raise NotFiled(refused.explanation) from refused
 
@@ -201,11 +211,11 @@ def _encoded(dataset: Dataset) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _file_derived(part: Path) -> Instance:
+def _file_encoded(part: Path, origin: Series.Origin) -> Instance:
     with part.open("rb") as file:
         header = read_header(file)
     with transaction.atomic():
-        series = filing.locked_series(header, origin=Series.Origin.DERIVED)
+        series = filing.locked_series(header, origin=origin)
         instance = filing.existing(header, series)
         if instance is None:
             instance = filing.create(header, part, series, received_at=now())

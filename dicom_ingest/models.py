@@ -160,6 +160,10 @@ class SeriesQuerySet(models.QuerySet["Series"]):
         """Those that no newer result superseded."""
         return self.filter(superseded_at=None)
 
+    def for_everybody(self) -> SeriesQuerySet:
+        """Those that whoever may see the exam sees: none that a person deposited."""
+        return self.exclude(origin__in=self.model.DEPOSITED)
+
 
 class Series(models.Model):
     """One series of an exam: received, made by a pipeline, or deposited by a person over what a pipeline made.
@@ -171,6 +175,8 @@ class Series(models.Model):
         RECEIVED = "received", "Received"
         DERIVED = "derived", "Made by a pipeline"
         CORRECTED = "corrected", "Corrected by a person"
+
+    DEPOSITED = (Origin.CORRECTED,)
 
     exam = models.ForeignKey(Exam, on_delete=models.CASCADE, related_name="series")
     series_instance_uid = models.CharField(max_length=64, unique=True)

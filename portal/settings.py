@@ -218,6 +218,7 @@ CELERY_BEAT_SCHEDULE = {
         "inference.tasks.dispatch_exams": 1.0,
         "inference.tasks.sweep_jobs": 5.0,
         "inference.tasks.compare_results": 15.0,
+        "feedback.tasks.measure_corrections": 5.0,
         "dicom_ingest.tasks.forget_old_rejections": 3600.0,
         "dicom_ingest.tasks.sweep_transfers": 5.0,
         "studies.tasks.advance_cases": 1.0,

@@ -82,7 +82,8 @@ class PatientExam:
 
 
 def progress_of(exam: Exam) -> ExamProgress:
-    """Where `exam` stands now. Reruns and the series that they made are left out: they count for nobody."""
+    """Where `exam` stands now. Reruns and the series that they made are left out: they count for nobody. So is what
+    people deposited, whose existence alone would tell other readers something."""
     ae_titles = {ae.title: ae for ae in AETitle.objects.filter(title__in=exam.routes.values("called_ae"))}
     jobs = (
         exam.jobs.filter(rerun_of=None)
@@ -90,7 +91,8 @@ def progress_of(exam: Exam) -> ExamProgress:
         .prefetch_related("operators")
     )
     series = (
-        exam.series.exclude(pk__in=series_of_reruns(exam))
+        exam.series.for_everybody()
+        .exclude(pk__in=series_of_reruns(exam))
         .select_related("exam")
         .order_by("-origin", "series_number", "pk")
     )

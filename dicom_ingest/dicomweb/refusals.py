@@ -69,6 +69,18 @@ class NotAcceptable(Refusal):
     status = 406
 
 
+class NotTaken(Refusal):
+    """What was sent was understood and cannot be kept as things are."""
+
+    status = 409
+
+
+class TooLarge(Refusal):
+    """A body larger than what is taken."""
+
+    status = 413
+
+
 class LengthRequired(Refusal):
     """A body of unknown length, through a server that cannot tell where it ends."""
 

@@ -65,7 +65,7 @@ class Scope:
 
     @classmethod
     def of_user(cls, user: User) -> Scope:
-        """Everything in the exams of the studies in which `user` may view exams."""
+        """Everything in the exams of the studies in which `user` may view exams, but what people deposited."""
         return cls(see=lambda: _of_user(user), name=f"user-{user.pk}")
 
     @cached_property
@@ -145,7 +145,7 @@ class Scope:
 
 
 def _of_user(user: User) -> Seen:
-    exams, series = Exam.objects.visible_to(user), Series.objects.all()
+    exams, series = Exam.objects.visible_to(user), Series.objects.for_everybody()
     return Seen(exams=exams, series=series.filter(exam__in=exams.values("pk")), series_of_visible=series)
 
 

@@ -38,7 +38,7 @@ def store_instances(request: HttpRequest, _scope: Scope, target: Target) -> Json
     if not room.has_room():
         raise NoRoom(room.lack_of_room())
     content_type = json_type(request)
-    outcomes = list(_outcomes(_body(request), _boundary(request), study=_study(target.study), sender=request.user))
+    outcomes = list(_outcomes(body_of(request), boundary_of(request), study=_study(target.study), sender=request.user))
     stored = [outcome for outcome in outcomes if isinstance(outcome, Stored)]
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     _note(stored)
@@ -64,7 +64,8 @@ def _study(study: str) -> str:
         raise BadRequest(f"The study in the URL: {malformed}") from malformed
 
 
-def _boundary(request: HttpRequest) -> str:
+def boundary_of(request: HttpRequest) -> str:
+    """Between the parts of the body, as its header says. Raises UnsupportedMediaType and BadRequest."""
     sent = parse_media_type(request.headers.get("Content-Type", ""))
     if sent is None or sent.name != MULTIPART or sent.inner not in (DICOM, "*/*"):
         raise UnsupportedMediaType(f'Instances are taken as multipart/related; type="{DICOM}"; boundary=... only.')
@@ -74,7 +75,7 @@ def _boundary(request: HttpRequest) -> str:
     return boundary
 
 
-def _body(request: HttpRequest) -> ByteStream:
+def body_of(request: HttpRequest) -> ByteStream:
     """The body as a stream, also when it comes in chunks, where the WSGI server can tell where those end."""
     if "chunked" not in request.headers.get("Transfer-Encoding", "").lower():
         return request
@@ -125,18 +126,19 @@ def _report(stored: Sequence[Stored], failed: Sequence[Failed], *, root: str) ->
     return report
 
 
-def _reference(claims: Claims) -> Element:
+def reference(claims: Claims) -> Element:
+    """An item that names an instance as its sender did."""
     return dataset(ReferencedSOPClassUID=claims.sop_class, ReferencedSOPInstanceUID=claims.sop)
 
 
 def _stored_item(stored: Stored, root: str) -> Element:
     series = stored.instance.series.series_instance_uid
     url = f"{root}/studies/{stored.claims.study}/series/{series}/instances/{stored.claims.sop}"
-    return _reference(stored.claims) | dataset(RetrieveURL=url)
+    return reference(stored.claims) | dataset(RetrieveURL=url)
 
 
 def _failed_item(failed: Failed) -> Element:
-    return _reference(failed.claims) | dataset(FailureReason=int(failed.reason))
+    return reference(failed.claims) | dataset(FailureReason=int(failed.reason))
 
 
 def _headers(failed: Sequence[Failed], *, host: str) -> dict[str, str]:

@@ -57,6 +57,7 @@ class Action(StrEnum):
     # feedback and jobs
     FEEDBACK_SUBMITTED = "feedback submitted"
     FEEDBACK_AMENDED = "feedback amended"
+    CORRECTION_SAVED = "corrected segmentation saved"
     JOB_RETRIED = "job retried"
     JOB_CANCELLED = "job cancelled"
     JOB_RERUN = "job rerun"
