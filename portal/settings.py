@@ -28,6 +28,8 @@ OVERREAD_STORE = Path(env.str("OVERREAD_STORE", default=str(OVERREAD_HOME / "sto
 OVERREAD_ACCEL_PREFIX = env.str("OVERREAD_ACCEL_PREFIX", default="")
 # A folder with the site's own pipelines (*.yaml), found beside those that are shipped; empty for none.
 OVERREAD_PIPELINES = env.str("OVERREAD_PIPELINES", default="")
+# A folder with the site's own rules of response (*.yaml); one takes the place of the shipped rule of its name.
+OVERREAD_RESPONSE_RULES = env.str("OVERREAD_RESPONSE_RULES", default="")
 OVERREAD_WEB_HOST = env.str("OVERREAD_WEB_HOST", default="127.0.0.1")
 OVERREAD_WEB_PORT = env.int("OVERREAD_WEB_PORT", default=8000)
 OVERREAD_DIMSE_HOST = env.str("OVERREAD_DIMSE_HOST", default="127.0.0.1")
