@@ -100,15 +100,18 @@ def trend(result: Result, user: User) -> list[MeasurementTrend]:
 
     `result` stands for its own exam even when it was superseded. Two queries; empty when `user` may not see it.
     """
-    results = _one_per_exam(result, user)
+    results = results_over_time(result, user)
     viewed = next((found for found in results if found.pk == result.pk), None)
     if viewed is None:
         return []
     return [_trend_of(measurement, results) for measurement in viewed.measurements.all()]
 
 
-def _one_per_exam(result: Result, user: User) -> list[Result]:
-    """The newest result of each exam in order of time, undated exams at the end."""
+def results_over_time(result: Result, user: User) -> list[Result]:
+    """The newest result of each of the patient's exams in order of time, undated exams at the end. Two queries.
+
+    `result` stands for its own exam. Only exams that `user` may see, and results of the same pipeline.
+    """
     others = Q(
         pk__in=Result.objects.current().exclude(exam=result.exam_id), job__pipeline__name=result.job.pipeline.name
     )

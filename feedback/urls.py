@@ -3,6 +3,7 @@ from rest_framework.routers import SimpleRouter
 
 from feedback import builder_views, views
 from feedback.api import FeedbackViewSet
+from feedback.course import pages
 
 router = SimpleRouter()
 router.register("feedback", FeedbackViewSet, basename="api-feedback")
@@ -10,6 +11,8 @@ router.register("feedback", FeedbackViewSet, basename="api-feedback")
 urlpatterns: list[URLPattern | URLResolver] = [
     path("results/<uuid:result_id>/", views.result_page, name="result"),
     path("results/<uuid:result_id>/feedback/", views.result_feedback, name="result-feedback"),
+    path("results/<uuid:result_id>/course/", pages.course_page, name="course"),
+    path("results/<uuid:result_id>/course/print/", pages.course_print, name="course-print"),
     path("forms/", builder_views.form_list, name="forms"),
     path("forms/<slug:slug>/", builder_views.builder, name="form-builder"),
     path("forms/<slug:slug>/step/", builder_views.step, name="form-step"),

@@ -1,7 +1,7 @@
 """What a rule of response says of a course. Pure: values and dates in, categories with their reasons out.
 
 Progression is growth against the nadir: the smallest earlier total, the baseline's included (RECIST 1.1, Eisenhauer et
-al. 2009, 4.3.1; RANO 2.0, Wen et al. 2023). Response is shrinkage against the baseline. Progression goes before response.
+al. 2009, 4.3.1; RANO 2.0, Wen et al. 2023). Response is shrinkage against the baseline. Progression goes first.
 """
 
 from __future__ import annotations
@@ -49,11 +49,10 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What the rule says of one exam, and why. limits: those that its total was held against."""
+    """What the rule says of one exam, and why."""
 
     category: Category
     reason: str
-    limits: Limits | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,11 +133,7 @@ class _Judge:
     def _against_earlier(self, value: float) -> Verdict:
         baseline, nadir = self.totals[0], min(self.totals, key=lambda one: one.value)
         category, reason = self._named(value, baseline, nadir)
-        return Verdict(
-            category=category,
-            reason=reason,
-            limits=limits_of(self.rule, baseline=baseline.value, nadir=nadir.value),
-        )
+        return Verdict(category=category, reason=reason)
 
     def _named(self, value: float, baseline: _Total, nadir: _Total) -> tuple[Category, str]:
         grown, shrunk = Change.between(nadir.value, value), Change.between(baseline.value, value)

@@ -57,9 +57,9 @@ class Target(Strict):
 class Rule(Strict):
     """One rule. Changes of equal to or more than a limit reach it.
 
-    quantity: what the sum is called where there are several lesions. leaves_out: which of the published criteria are not
-    looked at. measurable_from, lesions_at_most: which lesions the baseline chooses, the largest first; all without them.
-    new_lesion: what one means that was not there at the baseline.
+    quantity: what the sum is called where there are several lesions. leaves_out: which of the published criteria are
+    not looked at. measurable_from, lesions_at_most: which lesions the baseline chooses, the largest first; all without
+    them. new_lesion: what one means that was not there at the baseline.
     """
 
     name: Slug

@@ -29,6 +29,8 @@ class Action(StrEnum):
     # seeing what is a patient's
     EXAM_VIEWED = "exam viewed"
     RESULT_VIEWED = "result viewed"
+    COURSE_VIEWED = "course viewed"
+    COURSE_PRINTED = "course opened for printing"
     JOB_VIEWED = "job viewed"
     FEEDBACK_VIEWED = "feedback viewed"
     IMAGES_VIEWED = "images viewed"

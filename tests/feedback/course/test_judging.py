@@ -86,10 +86,10 @@ def test_the_reason_names_change_reference_and_limit() -> None:
     assert verdicts[0].reason == "12.0 ml: the baseline"
     assert verdicts[2].reason == f"+52.0{thin}% against the nadir of 2024-01-31: progression (≥ 40 %)"
     grown = last(RECIST, 20.0, 24.0).reason
-    assert grown == (
-        f"+20.0{thin}% and +4 mm against the nadir of 2024-01-01 (progression ≥ 20 % and ≥ 5 mm): stable"
+    assert grown == (f"+20.0{thin}% and +4 mm against the nadir of 2024-01-01 (progression ≥ 20 % and ≥ 5 mm): stable")
+    assert (
+        last(RANO, 10.0, 3.0).reason == f"−70.0{thin}% against the baseline of 2024-01-01: partial response (≤ −65 %)"
     )
-    assert last(RANO, 10.0, 3.0).reason == f"−70.0{thin}% against the baseline of 2024-01-01: partial response (≤ −65 %)"
     assert last(RANO, 10.0, 0.0).reason == "nothing is left of the 10.0 ml of 2024-01-01"
     assert last(RANO, 0.0, 2.0).reason == "2 ml where there was nothing on 2024-01-01: progression"
 

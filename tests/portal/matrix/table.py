@@ -96,6 +96,8 @@ TABLE: dict[str, Row] = {
     # feedback
     "result":                     Row(allowed=MEMBERS),
     "result-feedback":            Row(allowed=MEMBERS),
+    "course":                     Row(allowed=MEMBERS),
+    "course-print":               Row(allowed=MEMBERS),
     "api-feedback-list":          Row(allowed=SIGNED_IN),
     "api-feedback-detail":        Row(allowed=FEEDBACK_SEEN_BY),
     "forms":                      Row(allowed=COORDINATORS),
