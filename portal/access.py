@@ -52,6 +52,7 @@ class Capability(StrEnum):
     SET_TRUTH = "import the reference standard and lock it"
     VIEW_TRUTH = "view the reference standard and every arm's findings"
     VIEW_AUDIT = "view the study's audit trail"
+    VIEW_RESULTS = "view the study's results, and take them out, when the protocol lets its role"
 
 
 CAPABILITIES: dict[Role, frozenset[Capability]] = {
@@ -74,6 +75,7 @@ CAPABILITIES: dict[Role, frozenset[Capability]] = {
             Capability.SET_TRUTH,
             Capability.VIEW_TRUTH,
             Capability.VIEW_AUDIT,
+            Capability.VIEW_RESULTS,
         }
     ),
     Role.READER: frozenset({Capability.VIEW_EXAMS, Capability.GIVE_FEEDBACK, Capability.READ_CASES}),
@@ -90,6 +92,7 @@ CAPABILITIES: dict[Role, frozenset[Capability]] = {
             Capability.EXPORT_FILES,
             Capability.VIEW_PROTOCOL,
             Capability.VIEW_FLOW,
+            Capability.VIEW_RESULTS,
         }
     ),
     Role.GOVERNANCE: frozenset(
@@ -100,6 +103,7 @@ CAPABILITIES: dict[Role, frozenset[Capability]] = {
             Capability.VIEW_FLOW,
             Capability.VIEW_TRUTH,
             Capability.VIEW_AUDIT,
+            Capability.VIEW_RESULTS,
         }
     ),
 }

@@ -49,6 +49,7 @@ TABS: tuple[_Tab, ...] = (
     _Tab("study-cases", "Cases", Capability.VIEW_FLOW),
     _Tab("study-truth", "Truth", Capability.VIEW_TRUTH),
     _Tab("study-reads", "Readers", Capability.VIEW_AUDIT),
+    _Tab("study-results", "Results", Capability.VIEW_RESULTS),
     _Tab("study-members", "Members", Capability.MANAGE_MEMBERS),
     _Tab("study-log", "Log", Capability.VIEW_AUDIT),
 )

@@ -187,6 +187,11 @@ def lines(studies: Sequence[Study]) -> dict[int, FlowLine]:
     }
 
 
+def each(study: Study) -> QuerySet[Screening]:
+    """Every screening of the study, pilot and real, with the innermost box that it stands in as `box`."""
+    return Screening.objects.filter(study=study).annotate(box=_leaf())
+
+
 def _rows(studies: Sequence[int]) -> Iterable[Mapping[str, object]]:
     grouped = Screening.objects.filter(study__in=studies).order_by().annotate(leaf=_leaf())
     return grouped.values("study_id", "is_pilot", "criterion", "leaf").annotate(count=Count("pk"))

@@ -55,7 +55,7 @@ def say(field: Field, value: Any, labels: Labels) -> str:
     if field.kind == "flag":
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(labels.label(field, str(one)) for one in value)
+        return ", ".join(_chosen(field, str(one), labels) for one in value) or field.empty
     if value is None or value == "":
         return field.empty
     if value == 0 and field.zero:
@@ -64,6 +64,10 @@ def say(field: Field, value: Any, labels: Labels) -> str:
         return {one.value: one.label for one in field.choices}.get(str(value), str(value))
     words = labels.label(field, str(value)) if field.among else str(value)
     return f"{words} {field.unit}".strip()
+
+
+def _chosen(field: Field, key: str, labels: Labels) -> str:
+    return {one.value: one.label for one in field.choices}.get(key) or labels.label(field, key)
 
 
 def fields_in(part: Part | Listed, value: Document) -> Iterator[tuple[tuple[str, ...], Field]]:

@@ -130,6 +130,10 @@ class Blinding(Section):
     patient: Literal["shown", "pseudonymised", "hidden"] = "pseudonymised"
     priors: Annotated[int, Field(ge=0, le=20)] = 0
     """How many earlier exams of the patient a reader may see."""
+    unblinded: tuple[Literal["governance", "coordinator", "scientist"], ...] = ("governance",)
+    """The roles that may see results before the study is locked; whoever reads in the study never may."""
+    reader_names: Literal["pseudonymised", "named"] = "pseudonymised"
+    """How results and exports call readers."""
 
 
 class Worklist(Section):

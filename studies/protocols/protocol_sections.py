@@ -176,7 +176,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         key="blinding",
         title="Blinding",
-        about="What readers may know. The server keeps to it, not the browser.",
+        about="What readers may know, and who may know results. The server keeps to it, not the browser.",
         asks=(
             Part(
                 name="blinding",
@@ -207,6 +207,26 @@ SECTIONS: tuple[Section, ...] = (
                         kind="number",
                         zero="none",
                         help="How many earlier exams of the patient a reader may see; 0 for none.",
+                    ),
+                    Field(
+                        name="unblinded",
+                        label="See results before the study is locked",
+                        kind="several",
+                        empty="nobody",
+                        choices=(
+                            choice("governance", "Governance"),
+                            choice("coordinator", "Coordinators"),
+                            choice("scientist", "Data scientists"),
+                        ),
+                    ),
+                    Field(
+                        name="reader_names",
+                        label="Readers in results",
+                        kind="choice",
+                        choices=(
+                            choice("pseudonymised", "Pseudonymised", "Results and exports call them Reader 4F2A1C."),
+                            choice("named", "By name", "Results and exports give their user names."),
+                        ),
                     ),
                 ),
             ),

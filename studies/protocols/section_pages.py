@@ -25,6 +25,7 @@ from studies.protocols import (
     section_changes,
     section_posting,
 )
+from studies.protocols.protocol_document import document_of
 from studies.protocols.protocol_sayings import Labels
 from studies.protocols.protocol_schema import Protocol
 from studies.protocols.protocol_sections import SECTIONS, section_of
@@ -83,8 +84,9 @@ def section(request: SignedInRequest, slug: str, key: str) -> HttpResponse:
 
 def draft_context(study: Study, version: ProtocolVersion) -> dict[str, Any]:
     """The page of a draft: every section, ready to be written in."""
-    editors = [editor_of(one, version.document, saved=version.document) for one in SECTIONS]
-    return {"editors": editors, **_shared(study, version.document)}
+    shown = document_of(version.content)  # with what the schema has gained since it was written
+    editors = [editor_of(one, shown, saved=version.document) for one in SECTIONS]
+    return {"editors": editors, **_shared(study, shown)}
 
 
 def _shared(study: Study, document: dict[str, Any]) -> dict[str, Any]:

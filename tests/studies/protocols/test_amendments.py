@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -166,12 +166,19 @@ def test_choices_of_the_page_are_those_of_the_schema() -> None:
         "criteria.kind": protocol_schema.Criterion,
         "blinding.readers": protocol_schema.Blinding,
         "blinding.patient": protocol_schema.Blinding,
+        "blinding.unblinded": protocol_schema.Blinding,
+        "blinding.reader_names": protocol_schema.Blinding,
         "reference.source": protocol_schema.Reference,
         "quality_control.reviewers": protocol_schema.QualityControl,
         "endpoints.measure": protocol_schema.Endpoint,
         "endpoints.hypothesis": protocol_schema.Endpoint,
     }
     assert offered == {
-        name: {str(value) for value in get_args(get_type_hints(model)[name.partition(".")[2]])}
+        name: {str(value) for value in _values(get_type_hints(model)[name.partition(".")[2]])}
         for name, model in known.items()
     }
+
+
+def _values(hint: object) -> tuple[object, ...]:
+    """The values of a Literal, or of a tuple of any of them."""
+    return get_args(get_args(hint)[0]) if get_origin(hint) is tuple else get_args(hint)
