@@ -10,7 +10,8 @@ from dicom_ingest import rules
 from dicom_ingest.exam_headers import HeaderUnreadable, headers_of
 from dicom_ingest.headers import exam_header
 from dicom_ingest.models import AETitle, Exam, Route, RuleVerdict, Series
-from inference import engine, fingerprint, model_registry, pipeline, registration
+from inference import chosen_series, engine, fingerprint, model_registry, pipeline, registration
+from inference.chosen_series import Choice
 from inference.errors import InferenceError, VersionDiffers
 from inference.models import Job
 from inference.schema import Pipeline
@@ -71,11 +72,12 @@ def _run_named(name: str, route: Route, sender: str) -> str:
     return ""
 
 
-def request(name: str, route: Route, *, digest: str = "") -> Job:
+def request(name: str, route: Route, *, digest: str = "", choice: Choice | None = None) -> Job:
     """The job of the installed pipeline `name` on an exam that is complete, as `submit` gives it.
 
-    With `digest` only that very version runs. Raises VersionDiffers, PipelineNotFound, ModelRefused and other
-    InferenceErrors, and HeaderUnreadable.
+    With `digest` only that very version runs; with `choice` on the series that a person chose, whatever the pipeline's
+    conditions say. Raises VersionDiffers, PipelineNotFound, ModelRefused, SeriesNotChoosable and other InferenceErrors,
+    and HeaderUnreadable.
     """
     definition = pipeline.load_named(name)
     if digest and definition.digest != digest:
@@ -84,20 +86,22 @@ def request(name: str, route: Route, *, digest: str = "") -> Job:
             "Install the former again, or amend the protocol that names it."
         )
     with transaction.atomic():
-        return submit(definition, route)
+        return submit(definition, route, choice=choice)
 
 
-def submit(definition: Pipeline, route: Route) -> Job:
+def submit(definition: Pipeline, route: Route, *, choice: Choice | None = None) -> Job:
     """The job of `definition` on the exam as it is now: a new one, or the one that this very input already has.
 
     An exam without an eligible series gets a job that is skipped, with the reason for every series. A new job
-    supersedes older ones of the same pipeline on the same exam, and their results. Raises HeaderUnreadable, and
-    ModelRefused when the pipeline uses a model that is retired.
+    supersedes older ones of the same pipeline on the same exam, and their results. Series that a person once chose
+    stay chosen until a person chooses others. Raises HeaderUnreadable, SeriesNotChoosable, and ModelRefused when the
+    pipeline uses a model that is retired.
     """
     exam = route.exam
     version = registration.register(definition)
     model_registry.refuse_retired(version)
-    selection = _select(exam, definition)
+    by_person = chosen_series.select(exam, definition, choice) if choice else chosen_series.kept(exam, definition)
+    selection = by_person.selection if by_person else select_own(exam, definition)
     chosen = _chosen(exam, selection)
     prior = _prior(exam, definition) if chosen else None
     job, created = Job.objects.get_or_create(
@@ -111,6 +115,7 @@ def submit(definition: Pipeline, route: Route) -> Job:
             "input_series": chosen[0] if chosen else None,
             "prior_series": prior,
             "selection": selection.reason,
+            "chosen_by": by_person.by if by_person else None,
             "state": Job.State.QUEUED if chosen else Job.State.SKIPPED,
             "reason": "" if chosen else selection.reason,
             "finished_at": None if chosen else now(),
@@ -120,7 +125,15 @@ def submit(definition: Pipeline, route: Route) -> Job:
         job.more_series.set(chosen[1:])
         engine.supersede_older(job)
         transaction.on_commit(engine.hint)
+    elif choice is not None:
+        return chosen_series.take_again(job, choice)
     return job
+
+
+def select_own(exam: Exam, definition: Pipeline) -> Selection:
+    """The pipeline's own choice, with a verdict on every received series of the exam. Raises HeaderUnreadable."""
+    headers = headers_of(exam)
+    return select_series(exam_header(headers), headers, definition.input)
 
 
 def _chosen(exam: Exam, selection: Selection) -> list[Series]:
@@ -140,8 +153,3 @@ def _prior(exam: Exam, definition: Pipeline) -> Series | None:
 def _priority(route: Route) -> str:
     called = AETitle.objects.filter(title=route.called_ae).first()
     return called.priority if called else AETitle.Priority.ROUTINE
-
-
-def _select(exam: Exam, definition: Pipeline) -> Selection:
-    headers = headers_of(exam)
-    return select_series(exam_header(headers), headers, definition.input)

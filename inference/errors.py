@@ -84,6 +84,10 @@ class NoEligibleSeries(InputRefused):
     """No series of the exam meets the pipeline's conditions; the message says why, for each."""
 
 
+class SeriesNotChoosable(InputRefused):
+    """A person asks for a run on series that the pipeline cannot be given; the message says why."""
+
+
 class EmptyMask(InputRefused):
     """The model found nothing of what is to be measured."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Case, ExpressionWrapper, F, Q, QuerySet, Value, When
 from django.utils.timezone import now
@@ -142,6 +143,14 @@ class Job(models.Model):
     )
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 over the input instances")
     selection = models.TextField(blank=True, help_text="Which series was chosen and why, or why none")
+    chosen_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who chose its series in place of the pipeline's own choice; empty when that holds",
+    )
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
     reason = models.TextField(blank=True, help_text="Why it failed or was skipped, in words")
     attempts = models.PositiveSmallIntegerField(default=0)

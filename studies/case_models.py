@@ -174,6 +174,12 @@ class QCReview(models.Model):
     verdict = models.CharField(max_length=6, choices=Verdict.choices)
     reason = models.CharField(max_length=300, blank=True, help_text="Of the protocol's list; empty when accepted")
     note = models.TextField(blank=True)
+    active_seconds = models.FloatField(
+        null=True, blank=True, help_text="With the case in front and its reviewer not idle; empty where none counted"
+    )
+    open_seconds = models.FloatField(
+        null=True, blank=True, help_text="From when the server gave the case out to the verdict, idle or not"
+    )
     reviewed_at = models.DateTimeField(default=now)
 
     class Meta:
