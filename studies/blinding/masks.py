@@ -161,9 +161,11 @@ def _place(frame: _Frame, grid: Grid) -> int | None:
     if frame.plane.position is None:  # of a projection: only the reference says which
         lies_on = [at for at, plane in enumerate(grid.planes) if plane.sop in frame.sources]
         return lies_on[0] if len(lies_on) == 1 and grid.size == frame.plane.size else None
-    lies_on = [at for at, plane in enumerate(grid.planes) if plane.coincides(frame.plane)]
-    named = [at for at in lies_on if grid.planes[at].sop in frame.sources]
-    return next(iter(named or lies_on), None)
+    named = [at for at, plane in enumerate(grid.planes) if plane.sop in frame.sources]
+    on_named = next((at for at in named if grid.planes[at].coincides(frame.plane)), None)
+    if on_named is not None:
+        return on_named  # before all others are looked at: of a CT they are hundreds, for each of hundreds of frames
+    return next((at for at, plane in enumerate(grid.planes) if plane.coincides(frame.plane)), None)
 
 
 def _test_of(header: Dataset) -> Callable[[NDArray[Any], int], Pixels]:
