@@ -117,7 +117,7 @@ def results_over_time(result: Result, user: User) -> list[Result]:
     )
     found = (
         Result.objects.filter(others | Q(pk=result.pk), exam__in=patient_exams(result.exam, user))
-        .select_related("exam", "job__pipeline")
+        .select_related("exam", "job__pipeline", "segmentation")
         .prefetch_related("measurements")
         .order_by("created_at")
     )

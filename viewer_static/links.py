@@ -6,6 +6,8 @@ import re
 from urllib.parse import urlencode
 
 PORTAL_DICOMWEB = "/dicomweb"
+PRIOR_BESIDE_CURRENT = "overread-prior-beside-current"
+"""The layout of viewer_static/ohif/portal-comparison.js."""
 DICOMWEB_ROOT_PATTERN = r"^/(dicomweb|reads/[0-9a-f-]+/dicomweb)$"
 
 
@@ -49,11 +51,21 @@ def correction_url(
 
 
 def comparison_url(
-    study_instance_uid: str, *, prior_study_instance_uid: str, dicomweb_root: str = PORTAL_DICOMWEB
+    study_instance_uid: str,
+    *,
+    prior_study_instance_uid: str,
+    overlays: tuple[str | None, str | None] = (None, None),
+    dicomweb_root: str = PORTAL_DICOMWEB,
 ) -> str:
-    """The viewer with an exam beside an earlier one of the same patient."""
+    """The viewer with an exam beside an earlier one of the same patient.
+
+    overlays: the series of the segmentation that lies over each, the current exam's first; None for none.
+    """
     exams = [study_instance_uid, prior_study_instance_uid]
-    return _url("/viewer", exams, dicomweb_root, hangingProtocolId="@ohif/hpCompare")
+    if not any(overlays):
+        return _url("/viewer", exams, dicomweb_root, hangingProtocolId="@ohif/hpCompare")
+    named = ",".join(one or "" for one in overlays)
+    return _url("/viewer", exams, dicomweb_root, hangingProtocolId=PRIOR_BESIDE_CURRENT, overlays=named)
 
 
 def _url(path: str, study_instance_uids: list[str], dicomweb_root: str, **parameters: str | None) -> str:

@@ -9,4 +9,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("segmentation", views.viewer, name="segmentation"),
     path("app-config.js", views.app_config, name="viewer-configuration"),
     path("portal-extension.js", views.portal_extension, name="viewer-extension"),
+    path("portal-comparison.js", views.portal_comparison, name="viewer-comparison"),
 ]

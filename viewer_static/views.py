@@ -51,5 +51,12 @@ def portal_extension(request: HttpRequest) -> HttpResponse:
     return _javascript((OHIF / "portal-extension.js").read_text(encoding="utf-8"))
 
 
+@require_safe
+@cache_control(no_cache=True)
+def portal_comparison(request: HttpRequest) -> HttpResponse:
+    """The extension that lays an exam beside an earlier one, an ES module."""
+    return _javascript((OHIF / "portal-comparison.js").read_text(encoding="utf-8"))
+
+
 def _javascript(script: str) -> HttpResponse:
     return HttpResponse(script, content_type="text/javascript; charset=utf-8")

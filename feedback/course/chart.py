@@ -14,7 +14,7 @@ from feedback.course.course import Course, Row
 from feedback.course.judging import Category
 from feedback.templatetags.figures import figure, percentage
 
-WIDTH, HEIGHT = 760.0, 250.0
+WIDTH, HEIGHT = 900.0, 250.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 128.0, 12.0, 30.0
 RIGHT_EDGE, FLOOR = WIDTH - RIGHT, HEIGHT - BOTTOM
 TICKS, LEAST_BETWEEN = 5, 66.0

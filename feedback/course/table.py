@@ -57,8 +57,17 @@ def _comparison(course: Course, place: int) -> str:
     viewed = course.rows.index(course.now)
     if place == viewed:
         return ""
-    later, earlier = course.rows[max(place, viewed)].exam, course.rows[min(place, viewed)].exam
-    return comparison_url(later.study_instance_uid, prior_study_instance_uid=earlier.study_instance_uid)
+    later, earlier = course.rows[max(place, viewed)], course.rows[min(place, viewed)]
+    return comparison_url(
+        later.exam.study_instance_uid,
+        prior_study_instance_uid=earlier.exam.study_instance_uid,
+        overlays=(_overlay(later), _overlay(earlier)),
+    )
+
+
+def _overlay(row: Row) -> str | None:
+    shown = row.result.segmentation if row.result else None
+    return shown.series_instance_uid if shown else None
 
 
 def _as_baseline(course: Course, place: int) -> str:

@@ -62,7 +62,7 @@
   window.config = {
     name: 'Overread',
     routerBasename: null,
-    extensions: ['/portal-extension.js'],
+    extensions: ['/portal-extension.js', '/portal-comparison.js'],
     modes: [],
     customizationService: {
       global: { 'ohif.tours': { $set: [] }, onBeforeSRAddMeasurement: { $set: withSomePlace } },

@@ -155,7 +155,7 @@ function layOn({ cornerstoneViewportService, displaySetService, segmentationServ
 
 // Where two overlays are made at once, OHIF 3.13.2 now and then leaves one without its colours, and black. Being told its
 // colour again it draws it.
-function colourOnce(viewport, segmentationId, segmentationService) {
+export function colourOnce(viewport, segmentationId, segmentationService) {
   const hasColours = ({ actor }) => actor.getProperty().getUseLabelOutline();
   return function colour() {
     const overlays = viewport.getActors().filter(({ representationUID }) => representationUID?.startsWith?.(segmentationId));

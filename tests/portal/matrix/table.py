@@ -234,6 +234,7 @@ TABLE: dict[str, Row] = {
     "segmentation":               Row(allowed=SIGNED_IN),
     "viewer-configuration":       Row(allowed=EVERYBODY),
     "viewer-extension":           Row(allowed=EVERYBODY),
+    "viewer-comparison":          Row(allowed=EVERYBODY),
     # portal
     "log":                        Row(allowed=ADMIN),
     "log-export":                 Row(allowed=ADMIN),
