@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Q
 
-from dicom_ingest.models import Exam
+from feedback.corrections import visible_corrections
 from feedback.course.quantities import volumes_of
-from feedback.models import CorrectedStructure, Correction
+from feedback.models import Correction
+from feedback.responses import waiting_results
 from inference.models import Result
-from portal.access import Capability
 from portal.models import User
 
 Volumes = Mapping[str, float]
@@ -29,23 +29,18 @@ class CorrectedVolumes:
 def corrected_volumes(results: Iterable[Result], user: User) -> dict[Result, CorrectedVolumes]:
     """The newest measured correction of each of `results` that `user` may see. Two queries.
 
-    Those made in a read stay out: they belong to the study's evidence, not to the result's own page.
+    Those made in a read stay out: they belong to the study's evidence, not to the result's own page. Whoever is still
+    to answer on a result does not get to know what others made of it.
     """
     by_key = {result.pk: result for result in results}
+    counting = visible_corrections(user).filter(replaced_by=None, state=Correction.State.MEASURED, result__in=by_key)
+    told = counting.filter(Q(author=user) | ~Q(result__in=waiting_results(user).values("pk")))
     newest: dict[Result, CorrectedVolumes] = {}
-    for correction in visible_corrections(user).filter(result__in=by_key).order_by("made_at"):
-        result = by_key[correction.result_id]
-        newest[result] = CorrectedVolumes(correction=correction, ml=_by_measurement(correction, result))
+    for correction in told.prefetch_related("structures").order_by("made_at"):
+        result = by_key.get(correction.result_id)
+        if result is not None:
+            newest[result] = CorrectedVolumes(correction=correction, ml=_by_measurement(correction, result))
     return newest
-
-
-def visible_corrections(user: User) -> QuerySet[Correction]:
-    """Measured corrections outside of reads, visible as responses are: one's own, and everybody's where `user` may."""
-    own = Q(author=user.pk, exam__in=Exam.objects.visible_to(user))
-    everybodys = Q(exam__in=Exam.objects.visible_to(user, Capability.VIEW_ALL_FEEDBACK))
-    counting = Correction.objects.filter(sitting="", replaced_by=None, state=Correction.State.MEASURED)
-    structures = Prefetch("structures", CorrectedStructure.objects.order_by("number"))
-    return counting.filter(own | everybodys).select_related("author").prefetch_related(structures)
 
 
 def _by_measurement(correction: Correction, result: Result) -> Volumes:

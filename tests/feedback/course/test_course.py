@@ -18,9 +18,9 @@ from portal.access import Role
 from portal.audit.actions import Action
 from portal.audit.models import Entry
 from portal.models import User
-from studies.models import Membership
+from studies.models import Membership, Study
 from tests.conftest import Cast
-from tests.feedback.conftest import MakeExam, MakeResult
+from tests.feedback.conftest import Answer, MakeExam, MakeResult
 from tests.feedback.course.conftest import FIRST_VISIT, Correct
 from tests.protocols import case_of, open_study
 
@@ -115,6 +115,16 @@ def test_corrections_are_seen_as_responses_are(cast: Cast, visits: list[Result],
     for user, values in ((cast.reader, [9.0, None]), (cast.other_reader, [None, None]), (cast.governance, [9.0, None])):
         course = followed(visits[4], user)
         assert [row.corrected for row in course.rows[3:]] == values, user
+
+
+def test_who_is_still_to_answer_does_not_see_what_others_corrected(
+    cast: Cast, visits: list[Result], correct: Correct, answer: Answer, study: Study
+) -> None:
+    Membership.objects.create(study=study, user=cast.reader, role=Role.COORDINATOR)
+    correct(visits[4], cast.other_reader, 9.0)
+    assert followed(visits[4], cast.reader).now.corrected is None
+    answer(visits[4], cast.reader)
+    assert followed(visits[4], cast.reader).now.corrected == 9.0
 
 
 def test_without_a_rule_the_pipelines_threshold_flags(cast: Cast, make_exam: MakeExam, make_result: MakeResult) -> None:
@@ -223,9 +233,7 @@ def test_views_and_prints_are_on_record(cast: Cast, visits: list[Result], signed
 
 
 @pytest.mark.parametrize("name", ["course", "course-print"])
-def test_a_blinded_reader_finds_no_course(
-    cast: Cast, visits: list[Result], signed_in: SignIn, name: str
-) -> None:
+def test_a_blinded_reader_finds_no_course(cast: Cast, visits: list[Result], signed_in: SignIn, name: str) -> None:
     ae_title = AETitle.objects.create(title="BLINDED")
     blinded = open_study("blinded", ae_title=ae_title, blinding={"readers": "blinded"})
     case_of(blinded, visits[4].exam, number=1)

@@ -7,6 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from feedback.course import rules
+from feedback.course.checks import check_rules
 from feedback.course.rules import SHIPPED, read, rules_for
 from inference import shipped
 from inference.errors import DefinitionInvalid
@@ -85,4 +86,11 @@ def test_what_is_wrong_with_a_rule_is_said_with_its_place(write: Write, old: str
     file = write("other", (old, new))
     with pytest.raises(DefinitionInvalid, match=said.replace(".", r"\.")):
         read(file)
-    assert len(rules.problems()) == 1
+    (message,) = check_rules(None)
+    assert (message.id, said in message.msg) == ("feedback.E002", True)
+
+
+def test_a_folder_that_is_none_stops_the_portal_at_its_start(settings: Settings, tmp_path: Path) -> None:
+    assert check_rules(None) == []
+    settings.OVERREAD_RESPONSE_RULES = str(tmp_path / "away")
+    assert [message.id for message in check_rules(None)] == ["feedback.E001"]
