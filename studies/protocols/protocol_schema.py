@@ -186,6 +186,8 @@ class Endpoint(Section):
     ]
     arms: tuple[Key, ...] = ()
     question: Key | Literal[""] = ""
+    positive: tuple[Words, ...] = ()
+    """The answers that count as positive; none: yes, true, 1, positive and present, in any case of letters."""
     hypothesis: Literal["descriptive", "superiority", "non-inferiority", "equivalence"] = "descriptive"
     margin: Annotated[float, Field(gt=0, le=1e9)] | None = None
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05

@@ -325,6 +325,13 @@ SECTIONS: tuple[Section, ...] = (
                         empty="None",
                     ),
                     Field(
+                        name="positive",
+                        label="Answers that count as positive",
+                        kind="lines",
+                        help="One a line, as truth and answers say them: fracture. For sensitivity, specificity and "
+                        "the area under the curve; without any, yes, true, 1, positive and present count.",
+                    ),
+                    Field(
                         name="hypothesis",
                         label="Hypothesis",
                         kind="choice",

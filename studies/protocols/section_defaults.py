@@ -23,6 +23,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "measure": "sensitivity",
         "arms": [],
         "question": "",
+        "positive": [],
         "hypothesis": "descriptive",
         "margin": None,
         "alpha": 0.05,
