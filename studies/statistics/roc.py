@@ -68,25 +68,43 @@ def area(truths: Sequence[bool], scores: Sequence[float], *, level: float = LEVE
     near 1 and with few cases it is too narrow. Assumes independent cases. Raises ValueError for lists of unequal
     length and scores that are not finite.
     """
+    return mean_area(truths, [scores], level=level)
+
+
+def mean_area(
+    truths: Sequence[bool], scores: Sequence[Sequence[float]], *, level: float = LEVEL
+) -> Area | NotComputable:
+    """The mean of several readers' areas over the same cases; scores[r] are those of reader r.
+
+    The mean of placement values is the placement value of the mean, so DeLong's variance of it takes in that readers
+    share cases. The readers are taken as fixed: nothing is said of readers other than these. Raises ValueError as
+    `area` does.
+    """
     found = _placements(truths, scores)
     return found if isinstance(found, NotComputable) else _area(found, level)
 
 
 def difference(
-    truths: Sequence[bool], first: Sequence[float], second: Sequence[float], *, level: float = LEVEL
+    truths: Sequence[bool],
+    first: Sequence[Sequence[float]],
+    second: Sequence[Sequence[float]],
+    *,
+    level: float = LEVEL,
 ) -> AreaDifference | NotComputable:
-    """The area of `first` minus that of `second`, both scores of the same cases, with their covariance.
+    """The mean area of `first` less that of `second`, with their covariance: scores of the same cases, as `mean_area`.
 
     Raises ValueError as `area` does.
     """
     one, other = _placements(truths, first), _placements(truths, second)
-    if isinstance(one, NotComputable) or isinstance(other, NotComputable):
-        return one if isinstance(one, NotComputable) else NotComputable(reason=_LACKS_A_KIND, of=len(truths))
+    if isinstance(one, NotComputable):
+        return one
+    if isinstance(other, NotComputable):
+        return other
     if min(one.positives.size, one.negatives.size) < FEWEST:
         return NotComputable(reason=_TOO_FEW, of=len(truths))
     spread = math.sqrt(max(0.0, _variance(one.positives - other.positives, one.negatives - other.negatives)))
     value = one.area - other.area
-    none_varies = spread == 0.0
+    none_varies = spread < 1e-12
     return AreaDifference(
         value=value,
         interval=NotComputable(reason="The two never differ in how they rank a pair of cases.", of=len(truths))
@@ -118,16 +136,21 @@ _LACKS_A_KIND = "An area needs cases that are positive in truth and cases that a
 _TOO_FEW = "With a single positive or a single negative case there is no variance to make an interval of."
 
 
-def _placements(truths: Sequence[bool], scores: Sequence[float]) -> _Placements | NotComputable:
-    true, values = _paired(truths, scores)
-    positives, negatives = values[true], values[~true]
-    if not positives.size or not negatives.size:
+def _placements(truths: Sequence[bool], scores: Sequence[Sequence[float]]) -> _Placements | NotComputable:
+    """The placement values, their means where there are several readers. Raises ValueError."""
+    found = [_placed(*_paired(truths, one)) for one in scores]
+    if not any(truths) or all(truths) or not found:
         return NotComputable(reason=_LACKS_A_KIND, of=len(truths))
+    return _Placements(*(np.mean([one[kind] for one in found], axis=0) for kind in (0, 1)))
+
+
+def _placed(true: NDArray[np.bool_], values: Numbers) -> tuple[Numbers, Numbers]:
+    positives, negatives = values[true], values[~true]
     ranks = stats.rankdata(values)
     # A case's rank among all, less its rank among its own kind, counts those of the other kind below it, ties half.
-    below = (ranks[true] - stats.rankdata(positives)) / negatives.size
-    above = 1 - (ranks[~true] - stats.rankdata(negatives)) / positives.size
-    return _Placements(below, above)
+    below = (ranks[true] - stats.rankdata(positives)) / max(1, negatives.size)
+    above = 1 - (ranks[~true] - stats.rankdata(negatives)) / max(1, positives.size)
+    return below, above
 
 
 def _paired(truths: Sequence[bool], scores: Sequence[float]) -> tuple[NDArray[np.bool_], Numbers]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from studies.statistics.estimate import Interval, NotComputable
-from studies.statistics.roc import Area, AreaDifference, area, curve, difference
+from studies.statistics.roc import Area, AreaDifference, area, curve, difference, mean_area
 from tests.studies.statistics.published import (
     ANEURYSM_GOOD,
     ANEURYSM_POOR,
@@ -33,7 +33,7 @@ def numbers(found: Area | NotComputable) -> tuple[float, float, float]:
 
 
 def compared(truths: list[bool], first: list[float], second: list[float]) -> AreaDifference:
-    found = difference(truths, first, second)
+    found = difference(truths, [first], [second])
     assert isinstance(found, AreaDifference)
     return found
 
@@ -77,6 +77,16 @@ def test_ties_of_a_rating_scale_count_half() -> None:
     assert isinstance(found, Area) and found.standard_error == pytest.approx(0.0307, abs=5e-5)
 
 
+def test_the_mean_area_of_readers_has_the_variance_of_delongs_covariance_matrix() -> None:
+    """DeLong 1988: Var(A - B) = Var(A) + Var(B) - 2 Cov and Var((A + B) / 2) = (Var(A) + Var(B) + 2 Cov) / 4."""
+    mean, apart = mean_area(OUTCOMES, [WFNS, S100B]), compared(OUTCOMES, WFNS, S100B)
+    assert isinstance(mean, Area) and mean.standard_error is not None
+    variances = [one.standard_error**2 for one in (apart.first, apart.second) if one.standard_error is not None]
+    covariance = (sum(variances) - apart.standard_error**2) / 2
+    assert mean.value == pytest.approx((0.8236789 + 0.7313686) / 2, abs=1e-7)
+    assert mean.standard_error**2 == pytest.approx((sum(variances) + 2 * covariance) / 4)
+
+
 def test_the_curve_passes_through_the_shares_of_each_threshold() -> None:
     corners = curve([True, True, False, False], [3, 1, 2, 1])
     assert corners == ((0.0, 0.0), (0.0, 0.5), (0.5, 0.5), (1.0, 1.0))
@@ -101,7 +111,7 @@ def test_a_single_positive_case_has_no_interval() -> None:
     found = area([True, False, False], [2, 1, 3])
     assert isinstance(found, Area) and found.value == 0.5 and found.standard_error is None
     assert isinstance(found.interval, NotComputable) and "single" in found.interval.reason
-    assert isinstance(difference([True, False, False], [2, 1, 3], [1, 2, 3]), NotComputable)
+    assert isinstance(difference([True, False, False], [[2, 1, 3]], [[1, 2, 3]]), NotComputable)
 
 
 def test_scores_that_rank_alike_do_not_differ() -> None:
