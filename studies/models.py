@@ -184,6 +184,7 @@ from studies.case_models import (  # noqa: E402 - they refer to Study
     Screening,
     TruthVersion,
 )
+from studies.evidence.models import MaskComparison, StructureOverlap  # noqa: E402
 from studies.member_models import GroupGrant, Invitation  # noqa: E402
 from studies.protocol_models import ProtocolVersion, StageChange  # noqa: E402
 from studies.read_models import Read, ReadingOrder, ReadResponse, StudySeed  # noqa: E402
@@ -195,6 +196,7 @@ __all__ = [
     "CaseTruth",
     "GroupGrant",
     "Invitation",
+    "MaskComparison",
     "Membership",
     "MissedExam",
     "OutsideTable",
@@ -207,6 +209,7 @@ __all__ = [
     "ReadingOrder",
     "Screening",
     "StageChange",
+    "StructureOverlap",
     "Study",
     "StudyDestination",
     "StudySeed",

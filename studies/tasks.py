@@ -2,6 +2,7 @@ from portal.tasks import job_task
 from studies import destinations, priors
 from studies.blinding import ahead
 from studies.cases import case_flow, enrolment, retention
+from studies.evidence import mask_comparisons
 from studies.reading import adjudication, assignment, panel, reassignment
 
 
@@ -51,3 +52,8 @@ def prepare_reads() -> None:
 @job_task(queue="ingest")
 def tidy_reads() -> None:
     ahead.tidy()
+
+
+@job_task(queue="reports", seconds=300)
+def compare_masks() -> None:
+    mask_comparisons.compare_waiting()

@@ -23,7 +23,7 @@ from studies.blinding import masks, segmentation, structures
 from studies.blinding.errors import Unshowable
 from studies.blinding.grids import Grid, grid_of, value, values
 from studies.blinding.selection import ArmObjects, Selection, ShownExam
-from studies.blinding.structures import Named
+from studies.blinding.structures import Aligned, Named
 
 CODE_VERSION = 1
 """Counted up when the same findings would be drawn otherwise."""
@@ -88,6 +88,12 @@ def grid(exam: ShownExam, series: str) -> Grid:
     return grid_of([header_of(one) for one in exam.instances if one.series.series_instance_uid == series])
 
 
+def aligned(exam: ShownExam, arms: Sequence[ArmObjects]) -> tuple[Grid, Aligned]:
+    """What the arms draw on one grid, by the same structures. Raises Unshowable."""
+    found = _common_grid(exam, arms)
+    return found, structures.align({arm.arm: _drawn(arm, found) for arm in arms})
+
+
 def _fingerprint(exam: ShownExam, arms: Sequence[ArmObjects]) -> str:
     told = [str(CODE_VERSION), *(one.sha256 for one in exam.instances)]
     told += [f"{arm.arm} {one.sha256}" for arm in arms for one in _files(arm)]
@@ -100,14 +106,13 @@ def _files(arm: ArmObjects) -> tuple[Instance, ...]:
 
 
 def _make(exam: ShownExam, arms: Sequence[ArmObjects], folder: Path) -> None:
-    found = _common_grid(exam, arms)
-    aligned = structures.align({arm.arm: _drawn(arm, found) for arm in arms})
+    found, drawn = aligned(exam, arms)
     store.durable_folder(folder.parent)
     part = Path(mkdtemp(dir=folder.parent, suffix=".part"))
-    files = {arm: f"{number}.bits" for number, arm in enumerate(sorted(aligned.by_arm))}
+    files = {arm: f"{number}.bits" for number, arm in enumerate(sorted(drawn.by_arm))}
     for arm, name in files.items():
-        (part / name).write_bytes(segmentation.pixels(aligned.by_arm[arm], found))
-    kept = _Kept(series=found.series, structures=list(aligned.structures), files=files)
+        (part / name).write_bytes(segmentation.pixels(drawn.by_arm[arm], found))
+    kept = _Kept(series=found.series, structures=list(drawn.structures), files=files)
     (part / "drawing.json").write_text(kept.model_dump_json())
     put_in_place(part, folder)
 

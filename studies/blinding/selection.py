@@ -72,7 +72,7 @@ def select_for(case: Case, protocol: Protocol, *, arms: Iterable[str], moment: d
     objects = tuple(one for one in map(_objects, findings) if one.by_kind)
     here = {one.arm for one in objects}
     return Selection(
-        exams=tuple(_shown(exam, number) for number, exam in enumerate(exams)),
+        exams=tuple(shown_exam(exam, number) for number, exam in enumerate(exams)),
         arms=objects,
         missing=tuple(arm for arm in arms if _is_drawn(protocol, arm) and arm not in here),
     )
@@ -100,7 +100,7 @@ def _priors(exam: Exam, *, count: int) -> list[Exam]:
     return list(earlier.order_by("-study_date", "-study_time", "-pk")[:count])
 
 
-def _shown(exam: Exam, prior: int) -> ShownExam:
+def shown_exam(exam: Exam, prior: int) -> ShownExam:
     """Acquired images alone: no series that is, or was, the finding of an arm, whatever its class."""
     of_arms = ArmFinding.objects.filter(case__exam=exam).exclude(series=None).values("series")
     series = Series.objects.current().filter(exam=exam, origin=Series.Origin.RECEIVED).exclude(pk__in=of_arms)
