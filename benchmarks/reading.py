@@ -1,0 +1,130 @@
+"""How long a reader waits, in Chromium with the real viewer: `python -m benchmarks.reading`.
+
+From a PACS link, by a reader who is signed in, to the mask drawn over the images; and from submitting a read to the
+next one's mask drawn over its images. One browser, software WebGL, the portal's own web server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import reading_cases
+from benchmarks.dicomweb_ours import environment, running, wait_for
+from benchmarks.reading_cases import Bench
+from portal.demo import engines
+from tests.ports import free_port
+
+RESULT = Path(__file__).parent / "results" / "reading.json"
+TARGETS = {"PACS link to overlay": 3.0, "submit to next overlay": 2.0}
+LINKS = 4
+_LONGEST_MS = 120_000
+_FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+# Whether some viewport of the frame has the colour of the first segment on it: red before green and blue.
+_HAS_OVERLAY = """address => {
+  if (address && location.pathname !== address) return false;
+  if (document.querySelector('[data-viewer-cover]:not([hidden])')) return false;
+  const frame = document.querySelector('[data-viewer]')?.contentDocument;
+  for (const canvas of frame?.querySelectorAll('canvas.cornerstone-canvas') ?? []) {
+    if (!canvas.width || !canvas.height) continue;
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    let coloured = 0;
+    for (let at = 0; at < data.length; at += 4) coloured += data[at] - data[at + 1] > 25 && data[at] - data[at + 2] > 15;
+    if (coloured > 300) return true;
+  }
+  return false;
+}"""
+
+
+def main() -> None:
+    """Measure, print and write the file."""
+    with tempfile.TemporaryDirectory(prefix="bench-reading-") as folder, _portal(Path(folder)) as (url, bench):
+        times = _measure(url, bench)
+    table = Table("from, to", "median s", "slowest s", "of", "to reach s")
+    for what, seconds in times.items():
+        median, slowest = statistics.median(seconds), max(seconds)
+        table.add_row(what, f"{median:.2f}", f"{slowest:.2f}", str(len(seconds)), f"under {TARGETS[what]:g}")
+    Console().print(table)
+    about = {"cores": os.cpu_count(), "load": os.getloadavg(), "targets_s": TARGETS}
+    seconds = {what: [round(one, 2) for one in found] for what, found in times.items()}
+    RESULT.write_text(json.dumps(about | {"seconds": seconds}, indent=2) + "\n")
+
+
+@contextmanager
+def _portal(home: Path) -> Iterator[tuple[str, Bench]]:
+    with ExitStack() as stack:
+        started = stack.enter_context(engines.running(home))
+        port = free_port()
+        os.environ.update(started.environment | environment(home, port) | {"OVERREAD_BLINDING_KEY": "bench " * 8})
+        import django  # noqa: PLC0415 - needs the settings above
+
+        django.setup()
+        from django.core.management import call_command  # noqa: PLC0415
+
+        call_command("migrate", verbosity=0)
+        bench = reading_cases.write()
+        stack.enter_context(running([sys.executable, "manage.py", "serve"], log=home / "serve.log"))
+        url = f"http://127.0.0.1:{port}"
+        wait_for(f"{url}/healthz")
+        yield url, bench
+
+
+def _measure(url: str, bench: Bench) -> dict[str, list[float]]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        page = _signed_in(context, url, bench)
+        links = [_by_link(page, url, bench.exams[0]) for _ in range(LINKS + 1)]
+        changes = [_by_submitting(page) for _ in bench.exams[1:]]
+        browser.close()
+    return {"PACS link to overlay": links[1:], "submit to next overlay": changes}
+
+
+def _signed_in(context: BrowserContext, url: str, bench: Bench) -> Page:
+    page = context.new_page()
+    page.goto(f"{url}/login/")
+    page.fill("[name=username]", bench.username)
+    page.fill("[name=password]", reading_cases.PASSWORD)
+    page.press("[name=password]", "Enter")
+    page.wait_for_url(f"{url}/")
+    return page
+
+
+def _by_link(page: Page, url: str, exam: str) -> float:
+    page.goto("about:blank")
+    began = time.perf_counter()
+    page.goto(f"{url}/IHEInvokeImageDisplay?requestType=STUDY&studyUID={exam}", wait_until="commit")
+    _wait(page)
+    return time.perf_counter() - began
+
+
+def _by_submitting(page: Page) -> float:
+    page.wait_for_timeout(2000)  # who reads takes longer than that, and the page makes the next one ready meanwhile
+    here = page.url
+    for key in ("4", "a"):
+        page.locator("body").press(key)
+    began = time.perf_counter()
+    page.locator("body").press("Control+Enter")
+    page.wait_for_url(lambda there: there != here, wait_until="commit")
+    _wait(page)
+    return time.perf_counter() - began
+
+
+def _wait(page: Page) -> None:
+    page.wait_for_function(_HAS_OVERLAY, timeout=_LONGEST_MS, polling=50)
+
+
+if __name__ == "__main__":
+    main()
