@@ -175,6 +175,7 @@ class Series(models.Model):
         RECEIVED = "received", "Received"
         DERIVED = "derived", "Made by a pipeline"
         CORRECTED = "corrected", "Corrected by a person"
+        DRAWN = "drawn", "Given by an annotator"
 
     DEPOSITED = (Origin.CORRECTED,)
 

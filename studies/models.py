@@ -172,6 +172,7 @@ class PriorSearch(models.Model):
         return f"priors of {self.case}"
 
 
+from studies.annotation.models import ArmMask  # noqa: E402 - they refer to Study
 from studies.blinding.models import CaseShowing  # noqa: E402
 from studies.case_models import (  # noqa: E402 - they refer to Study
     ArmFinding,
@@ -191,6 +192,7 @@ from studies.read_models import Read, ReadingOrder, ReadResponse, StudySeed  # n
 
 __all__ = [
     "ArmFinding",
+    "ArmMask",
     "Case",
     "CaseShowing",
     "CaseTruth",

@@ -69,6 +69,7 @@ class Read(models.Model):
         READ = "read", "Read"
         ADJUDICATION = "adjudication", "Adjudication"
         PANEL = "panel", "Panel"
+        ANNOTATION = "annotation", "Annotation"
 
     class Withdrawal(models.TextChoices):
         READER_LEFT = "reader-left", "The reader left the study"
@@ -120,6 +121,11 @@ class Read(models.Model):
                 fields=["case", "condition"],
                 condition=Q(kind__in=["adjudication", "panel"]) & ~Q(state="withdrawn"),
                 name="one_decision_per_condition",
+            ),
+            models.UniqueConstraint(
+                fields=["case", "condition"],
+                condition=Q(kind="annotation") & ~Q(state="withdrawn"),
+                name="one_annotation_per_arm",
             ),
         ]
         indexes = [models.Index(fields=["reader", "state"]), models.Index(fields=["study", "state"])]

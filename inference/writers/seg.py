@@ -39,7 +39,7 @@ def make_segmentation(run: FinishedRun) -> Dataset:
     Raises OperatorContractBroken when a mask is not on that grid.
     """
     pipeline, place = run.pipeline, provenance.place(run, "seg")
-    instances, pixels = _aligned(run.series, run.outputs.segments)
+    instances, pixels = aligned(run.series, run.outputs.segments)
     segmentation = Segmentation(
         source_images=provenance.headers(instances),
         pixel_array=pixels,
@@ -63,8 +63,11 @@ def make_segmentation(run: FinishedRun) -> Dataset:
     return segmentation
 
 
-def _aligned(series: SourceSeries, masks: Sequence[Mask]) -> tuple[Sequence[Dataset], Volume | NDArray[np.uint8]]:
-    """The sources and the pixels in one order: by plane for single frames, by position for a multi-frame image."""
+def aligned(series: SourceSeries, masks: Sequence[Mask]) -> tuple[Sequence[Dataset], Volume | NDArray[np.uint8]]:
+    """The sources and the pixels in one order: by plane for single frames, by position for a multi-frame image.
+
+    Raises OperatorContractBroken when a mask is not on the grid that `load-volume` makes of the series.
+    """
     if series.is_multi_frame:
         pixels = _pixels(masks)
         if pixels.ndim == 3:
@@ -102,10 +105,11 @@ def _description(segment: SegmentOutput, run: FinishedRun, source: Dataset) -> S
         algorithm_identification=provenance.algorithm(pipeline),
         tracking_uid=run.identity.tracking_uid(source, pipeline=pipeline.name, segment=segment.label),
         tracking_id=f"{pipeline.name} {segment.label}"[:64],
-        display_color=_colour(segment.colour),
+        display_color=colour_of(segment.colour),
     )
 
 
-def _colour(text: str) -> CIELabColor:
+def colour_of(text: str) -> CIELabColor:
+    """A colour such as `#c2703d` as DICOM keeps it."""
     red, green, blue = bytes.fromhex(text[1:])
     return CIELabColor.from_rgb(red, green, blue)

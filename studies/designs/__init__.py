@@ -150,7 +150,8 @@ def _waits(read: PlannedRead) -> str:
 def _mock_readers(design: Design, arms: Mapping[str, Arm], *, count: int) -> tuple[Reader, ...]:
     """So many readers, or one of each role that reads where there are more roles."""
     of_arms = [arms[key].findings for key in design.arms_named if key in arms]
-    roles = {one.reader_role for one in of_arms if isinstance(one, PeopleFindings)} | set(design.roles_named)
+    answering = [one for one in of_arms if isinstance(one, PeopleFindings) and not one.are_drawn]
+    roles = {one.reader_role for one in answering} | set(design.roles_named)
     named = sorted(role for role in roles if role) or [""]
     return tuple(
         Reader(key=n + 1, seed=f"preview-{n + 1}", role=named[n % len(named)], block=n % blocks(design))

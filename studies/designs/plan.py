@@ -44,15 +44,15 @@ class Deal:
         return tuple(reader for reader in self.readers if role in ("", reader.role))
 
     def readers_in(self, arm: str, role: str) -> tuple[Reader, ...]:
-        """Who reads in `arm`: where people of a certain role make its findings, those; else those with `role`."""
+        """Who reads in `arm`: where the answers of a certain role are its findings, those; else those with `role`."""
         findings = self.arms[arm].findings
-        of_arm = findings.reader_role if isinstance(findings, PeopleFindings) else ""
+        of_arm = findings.reader_role if isinstance(findings, PeopleFindings) and not findings.are_drawn else ""
         return self.readers_with(of_arm or role)
 
 
 def shown_in(arm: Arm) -> tuple[str, ...]:
     """What a reader who reads in `arm` is shown: its findings, or the images alone where the answer is the finding."""
-    return () if isinstance(arm.findings, PeopleFindings) else (arm.key,)
+    return () if arm.is_answered else (arm.key,)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,8 @@ def lanes(protocol: Protocol) -> tuple[Lane, ...]:
 
 def _roles_named(protocol: Protocol) -> set[str]:
     """So many kinds of reader there have to be that each is imagined; those who only draw get no lane."""
-    of_arms = [arm.findings.reader_role for arm in protocol.arms if isinstance(arm.findings, PeopleFindings)]
+    findings = [arm.findings for arm in protocol.arms if arm.is_answered]
+    of_arms = [one.reader_role for one in findings if isinstance(one, PeopleFindings)]
     return {role for role in (*of_arms, *protocol.design.roles_named) if role}
 
 

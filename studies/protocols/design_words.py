@@ -185,7 +185,26 @@ FINDINGS = Kinds(
             value="people",
             label="People",
             sentence="Readers answer, or annotators draw masks.",
-            fields=(Field(name="reader_role", label="Who", kind="choice", among="roles", empty="Everybody who reads"),),
+            fields=(
+                Field(name="reader_role", label="Who", kind="choice", among="roles", empty="Everybody who reads or draws"),
+                Field(
+                    name="gives",
+                    label="What they give",
+                    kind="choice",
+                    choices=(
+                        choice("answers", "Answers", "What readers answer is the finding; they see the images alone."),
+                        choice("masks", "Masks", "Annotators draw or upload a segmentation, which readers are shown."),
+                    ),
+                ),
+                Field(
+                    name="start",
+                    label="Masks start from",
+                    kind="choice",
+                    among="pipelines",
+                    empty="Nothing: they are drawn from the images alone",
+                    help="A pipeline whose segmentation annotators begin with; for masks only.",
+                ),
+            ),
         ),
     ),
 )

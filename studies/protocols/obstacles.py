@@ -10,10 +10,11 @@ from django.urls import NoReverseMatch, reverse
 from pydantic import ValidationError
 
 from portal.access import Role
+from studies import designs
 from studies.models import Membership, Study, TruthVersion
 from studies.protocol_models import ProtocolVersion
 from studies.protocols import arrival, installed_pipelines, protocol, protocol_forms
-from studies.protocols.protocol_schema import PeopleFindings, PipelineFindings, Protocol, TableFindings
+from studies.protocols.protocol_schema import PeopleFindings, Protocol, TableFindings
 
 Stage = Study.Stage
 AGAINST_TRUTH = frozenset({"sensitivity", "specificity", "auc"})
@@ -105,12 +106,18 @@ def _of_pipelines(content: Protocol) -> Iterator[Obstacle]:
 def _of_arms(content: Protocol) -> Iterator[Obstacle]:
     if not content.is_read and not content.arms:
         yield Obstacle(sentence="No arm is judged yet: say who makes the findings.", section="arms")
+    shown = designs.arms_shown(content.design, {arm.key: arm for arm in content.arms})
     for arm in content.arms:
         if isinstance(arm.findings, TableFindings) and not arm.findings.columns:
             yield Obstacle(
                 sentence=f'The arm "{arm.label}" has no findings: name the columns of its table.', section="arms"
             )
-    used = {arm.findings.pipeline for arm in content.arms if isinstance(arm.findings, PipelineFindings)}
+        if arm.is_answered and arm.key in shown:
+            yield Obstacle(
+                sentence=f'Readers are shown the findings of the arm "{arm.label}": let its people give masks.',
+                section="arms",
+            )
+    used = content.pipelines_of_arms
     for one in content.pipelines:
         if one.name not in used:
             yield Obstacle(
@@ -152,7 +159,9 @@ def _of_people(study: Study, content: Protocol) -> Iterator[Obstacle]:
 
 
 def _roles_of_arms(content: Protocol) -> list[str]:
-    return [arm.findings.reader_role for arm in content.arms if isinstance(arm.findings, PeopleFindings)]
+    """Of readers: annotators' masks may also be uploaded for them, so that nobody need be there."""
+    findings = [arm.findings for arm in content.arms if arm.is_answered]
+    return [one.reader_role for one in findings if isinstance(one, PeopleFindings)]
 
 
 def _missing(sentence: str) -> Obstacle:

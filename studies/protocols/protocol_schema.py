@@ -97,10 +97,26 @@ class TableFindings(Section):
 
 
 class PeopleFindings(Section):
-    """Findings of an arm that people make: readers' answers, or masks that annotators upload."""
+    """Findings of an arm that people make: readers' answers, or masks that annotators give.
+
+    reader_role: whose; empty: of everybody who reads, or annotates. start: a pipeline of the protocol whose segmentation
+    annotators begin with; empty: the images alone.
+    """
 
     kind: Literal["people"] = "people"
     reader_role: Key | Literal[""] = ""
+    gives: Literal["answers", "masks"] = "answers"
+    start: Key | Literal[""] = ""
+
+    @property
+    def are_drawn(self) -> bool:
+        return self.gives == "masks"
+
+    @model_validator(mode="after")
+    def _starts_masks_alone(self) -> Self:
+        if self.start and not self.are_drawn:
+            raise ValueError("only people who give masks start from a pipeline's: let them give masks, or name none")
+        return self
 
 
 Findings = Annotated[PipelineFindings | DicomFindings | TableFindings | PeopleFindings, Field(discriminator="kind")]
@@ -112,6 +128,16 @@ class Arm(Section):
     key: Key
     label: Words
     findings: Findings
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether annotators give its masks."""
+        return isinstance(self.findings, PeopleFindings) and self.findings.are_drawn
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether what its readers answer is its finding, so that there is nothing to show."""
+        return isinstance(self.findings, PeopleFindings) and not self.findings.are_drawn
 
 
 class ReaderRole(Section):
@@ -246,7 +272,7 @@ class Protocol(Section):
         _refuse_unknown("arm", [arm for one in self.endpoints for arm in one.arms], arms)
         _refuse_unknown("form", [self.reference.form] if self.reference.form else [], forms)
         _refuse_unknown("form", [self.disagreement.form] if self.disagreement else [], forms)
-        _refuse_unknown("pipeline", self._pipelines_of_arms, {one.name for one in self.pipelines})
+        _refuse_unknown("pipeline", self.pipelines_of_arms, {one.name for one in self.pipelines})
         _refuse_unknown("reader role", self._roles_named, {one.key for one in self.reader_roles})
         return self
 
@@ -264,8 +290,11 @@ class Protocol(Section):
         return next(arm for arm in self.arms if arm.key == key)
 
     @property
-    def _pipelines_of_arms(self) -> list[str]:
-        return [arm.findings.pipeline for arm in self.arms if isinstance(arm.findings, PipelineFindings)]
+    def pipelines_of_arms(self) -> list[str]:
+        """Those that make the findings of an arm, or what its annotators start from."""
+        findings = [arm.findings for arm in self.arms]
+        made = [one.pipeline for one in findings if isinstance(one, PipelineFindings)]
+        return made + [one.start for one in findings if isinstance(one, PeopleFindings) and one.start]
 
     @property
     def _roles_named(self) -> list[str]:

@@ -68,7 +68,7 @@ def settled(section: Section, shown: Document) -> Posted:
 def _pipelines_of(document: Document) -> list[dict[str, Any]]:
     """Those that arms have their findings from, in the versions that the document pins."""
     pinned = {one["name"]: one["digest"] for one in document["pipelines"]}
-    named = [arm["findings"].get("pipeline") for arm in document["arms"]]
+    named = [arm["findings"].get(key) for arm in document["arms"] for key in ("pipeline", "start")]
     return [{"name": name, "digest": pinned.get(name, "")} for name in dict.fromkeys(filter(None, named))]
 
 

@@ -61,8 +61,8 @@ WANTED = (
         rule="series.NumberOfSeriesRelatedInstances >= 30",
         people={
             "first": ("Reader", "Transplant radiologist who scores"),
-            "expert": ("Reader", "Expert who draws"),
-            "novice": ("Reader", "Novice who draws"),
+            "expert": ("Annotator", "Expert who draws"),
+            "novice": ("Annotator", "Novice who draws"),
             "checker": ("QC reviewer", ""),
         },
         form="Liver before living donation",

@@ -137,6 +137,9 @@ def _findings(pipelines: list[str], roles: list[str]) -> st.SearchStrategy[dict[
         st.fixed_dictionaries({"kind": st.just("dicom"), "when": expressions}),
         st.fixed_dictionaries({"kind": st.just("table"), "columns": st.lists(words, max_size=3)}),
         st.fixed_dictionaries({"kind": st.just("people"), "reader_role": st.sampled_from(["", *roles])}),
+        st.fixed_dictionaries(
+            {"kind": st.just("people"), "gives": st.just("masks"), "start": st.sampled_from(["", *pipelines])}
+        ),
     )
 
 
