@@ -80,6 +80,11 @@ class Action(StrEnum):
     READ_OPENED = "read opened"
     READ_SUBMITTED = "read submitted"
     READ_AMENDED = "answer to a read amended"
+    # masks that people give an arm
+    MASK_GIVEN = "mask given to an arm"
+    MASK_FOUND = "mask taken as an arm's finding"
+    START_ASKED_FOR = "starting mask asked for"
+    IMAGES_TAKEN = "images of a read downloaded"
     # exams on their way through a study
     EXAMS_SCREENED = "exams screened"
     EXAMS_SCREENED_AGAIN = "exams screened again"

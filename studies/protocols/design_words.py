@@ -186,7 +186,9 @@ FINDINGS = Kinds(
             label="People",
             sentence="Readers answer, or annotators draw masks.",
             fields=(
-                Field(name="reader_role", label="Who", kind="choice", among="roles", empty="Everybody who reads or draws"),
+                Field(
+                    name="reader_role", label="Who", kind="choice", among="roles", empty="Everybody who reads or draws"
+                ),
                 Field(
                     name="gives",
                     label="What they give",

@@ -99,8 +99,8 @@ class TableFindings(Section):
 class PeopleFindings(Section):
     """Findings of an arm that people make: readers' answers, or masks that annotators give.
 
-    reader_role: whose; empty: of everybody who reads, or annotates. start: a pipeline of the protocol whose segmentation
-    annotators begin with; empty: the images alone.
+    reader_role: whose; empty: of everybody who reads, or annotates. start: a pipeline of the protocol with whose
+    segmentation annotators begin; empty: the images alone.
     """
 
     kind: Literal["people"] = "people"
