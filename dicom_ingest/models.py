@@ -177,7 +177,7 @@ class Series(models.Model):
         CORRECTED = "corrected", "Corrected by a person"
         DRAWN = "drawn", "Given by an annotator"
 
-    DEPOSITED = (Origin.CORRECTED,)
+    DEPOSITED = (Origin.CORRECTED, Origin.DRAWN)
 
     exam = models.ForeignKey(Exam, on_delete=models.CASCADE, related_name="series")
     series_instance_uid = models.CharField(max_length=64, unique=True)

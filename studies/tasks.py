@@ -1,5 +1,6 @@
 from portal.tasks import job_task
 from studies import destinations, priors
+from studies.annotation import dealing
 from studies.blinding import ahead
 from studies.cases import case_flow, enrolment, retention
 from studies.evidence import mask_comparisons
@@ -32,6 +33,7 @@ def assign_reads() -> None:
     assignment.assign()
     adjudication.assign()
     panel.assign()
+    dealing.assign()
 
 
 @job_task(queue="ingest")

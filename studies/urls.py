@@ -7,6 +7,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("", include("studies.protocols.protocol_urls")),
     path("", include("studies.reading.read_urls")),
+    path("", include("studies.annotation.annotation_urls")),
     path("studies/<slug:slug>/", views.study, name="study"),
     path("studies/<slug:slug>/", include("studies.cases.case_urls")),
     path("", include("studies.log_urls")),

@@ -37,9 +37,9 @@ def viewer_url(
 
 
 def correction_url(
-    study_instance_uid: str, *, segmentation_series_uid: str, dicomweb_root: str = PORTAL_DICOMWEB
+    study_instance_uid: str, *, segmentation_series_uid: str | None, dicomweb_root: str = PORTAL_DICOMWEB
 ) -> str:
-    """The viewer's editing tools on one segmentation of an exam."""
+    """The viewer's editing tools on one segmentation of an exam; None: on its images, to draw a new one."""
     # Without the hanging protocol named, this mode's own takes over, which passes segmentations by.
     return _url(
         "/segmentation",

@@ -17,8 +17,8 @@ from inference.writers.seg import aligned, colour_of
 
 MODEL_NAME = "Annotation"
 SOFTWARE_VERSION = "1"
-SERIES_NUMBER_OFFSET = 6000
-"""Behind everything that pipelines make of the same series; see `provenance.SERIES_NUMBER_OFFSETS`."""
+SERIES_NUMBER_OFFSET = 7000
+"""Behind what pipelines make of the same series, and what people correct of that."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-
 from dicom_ingest.models import Series
 from inference.models import Result
-from inference.writers.drawn import DrawnStructure
-from studies.annotation import structures
 from studies.models import ArmMask, Case, Read
 from studies.protocols.protocol_schema import PeopleFindings, Protocol
 
@@ -49,20 +44,3 @@ def begun_with(read: Read) -> Result | None:
     if (mask := newest_mask(read)) is not None:
         return mask.started_from
     return start_result(read.case, read.protocol.content, read.condition)
-
-
-def order_shown(read: Read) -> Sequence[DrawnStructure]:
-    """The structures in the order in which the read's root numbers them; none where it shows no segmentation.
-
-    The root puts them in the order of their codes: see `studies.blinding.structures.align`.
-    """
-    if shown(read) is None:
-        return ()
-    wanted = structures.expected(read.protocol.content, read.condition)
-    seen: Counter[object] = Counter()
-    keyed = []
-    for one in wanted:
-        concept = structures.concept_of_structure(one)
-        seen[concept] += 1
-        keyed.append(((concept, seen[concept]), one))
-    return [one for _, one in sorted(keyed, key=lambda pair: pair[0])]

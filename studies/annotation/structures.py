@@ -8,7 +8,7 @@ pipeline, a SEG keeps its own codes, and the labels of a NIfTI file are `Structu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
@@ -91,14 +91,18 @@ def as_coded(segments: Sequence[Dataset]) -> tuple[DrawnStructure, ...]:
 
 
 def matched(
-    segments: Sequence[Segment], structures: Sequence[DrawnStructure], *, as_shown: Sequence[DrawnStructure] = ()
+    segments: Sequence[Segment],
+    structures: Sequence[DrawnStructure],
+    *,
+    as_shown: Mapping[str, DrawnStructure] | None = None,
 ) -> list[DrawnStructure]:
     """Which structure each segment is: by code, else by label, else by number where its code says nothing.
 
-    as_shown: the structures in the order in which the viewer numbers them, where it did the drawing: then numbers come
-    first. Raises NotAMask for a segment that is none of the structures, and for two that are one.
+    as_shown: the structures by the label under which the viewer was shown them. It keeps labels, loses codes, and
+    counts anew behind an empty segment. Raises NotAMask for a segment that is none of the structures, and for two that
+    are one.
     """
-    found = [_match(one, segments, structures, as_shown) for one in segments]
+    found = [(as_shown or {}).get(one.label) or _match(one, segments, structures) for one in segments]
     for structure, count in Counter(one.number for one in found).items():
         if count > 1:
             label = next(one.label for one in structures if one.number == structure)
@@ -137,16 +141,9 @@ def _segments(name: str, digest: str) -> list[SegmentOutput]:
         return []
 
 
-def _match(
-    segment: Segment,
-    segments: Sequence[Segment],
-    structures: Sequence[DrawnStructure],
-    as_shown: Sequence[DrawnStructure],
-) -> DrawnStructure:
+def _match(segment: Segment, segments: Sequence[Segment], structures: Sequence[DrawnStructure]) -> DrawnStructure:
     if len(segments) == len(structures) == 1:
         return structures[0]
-    if as_shown and segment.number <= len(as_shown):
-        return as_shown[segment.number - 1]
     found = None if segment.concept in _GENERIC else _by_code(segment, segments, structures)
     found = found or _by_label(segment, structures)
     if found is None and segment.concept in _GENERIC:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from inference.writers.drawn import DrawnStructure
 from portal.audit import trail
 from portal.audit.actions import Action
 from portal.models import User
-from studies.annotation import nifti_masks, seg_masks, showing, sources, structures
+from studies.annotation import nifti_masks, seg_masks, showing, shown_labels, sources, structures
 from studies.annotation.errors import NotAMask
 from studies.annotation.sources import Source
 from studies.blinding import salts
@@ -84,7 +84,7 @@ def take_drawn(file: IO[bytes], read: Read, *, by: User) -> ArmMask:
         return _keep(
             whose,
             Way.VIEWER,
-            _read_seg(original, whose, as_shown=showing.order_shown(read)),
+            _read_seg(original, whose, as_shown=shown_labels.of_read(read)),
             original=original,
             started_from=showing.begun_with(read),
         )
@@ -146,7 +146,7 @@ def _expected(whose: For) -> tuple[DrawnStructure, ...]:
     return structures.expected(whose.case.protocol.content, whose.arm)
 
 
-def _read_seg(path: Path, whose: For, *, as_shown: Sequence[DrawnStructure] = ()) -> _Read:
+def _read_seg(path: Path, whose: For, *, as_shown: Mapping[str, DrawnStructure] | None = None) -> _Read:
     sent = seg_masks.opened(path)
     of_reads = [salts.of_read(one.study.slug, one.pk) for one in sources.reads_of(whose.case, whose.arm)]
     source = seg_masks.source_of(sent, sources.of_case(whose.case), whose.case, of_reads)

@@ -19,6 +19,7 @@ from studies.blinding.errors import Unshowable
 from studies.blinding.models import CaseShowing
 from studies.blinding.selection import select_for
 from studies.models import READING, Case, Read, Study
+from studies.protocols.protocol_schema import Arm
 
 log = logging.getLogger(__name__)
 CASES_PER_TICK = 10
@@ -41,7 +42,8 @@ def check(case: Case) -> CaseShowing:
     """Whether the case can be shown blind, with the findings that it has now; kept for its coordinator."""
     began = now()
     content = case.protocol.content
-    found = select_for(case, content, arms=content.design.arms_named, moment=began)
+    arms = [arm for arm in content.design.arms_named if not _is_awaited(case, content.arm(arm))]
+    found = select_for(case, content, arms=arms, moment=began)
     try:
         preparation.check(found, is_hidden=content.blinding.patient != "shown")
         problem = ""
@@ -49,6 +51,11 @@ def check(case: Case) -> CaseShowing:
         problem = str(reason)
     showing, _ = CaseShowing.objects.update_or_create(case=case, defaults={"problem": problem, "checked_at": began})
     return showing
+
+
+def _is_awaited(case: Case, arm: Arm) -> bool:
+    """Whether annotators have still to give the arm's mask: readers get the case once they have."""
+    return arm.is_annotated and not case.findings.filter(arm=arm.key, replaced_at=None).exists()
 
 
 def problem_of(case: Case) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from studies.annotation import showing
 from studies.blinding import salts
 from studies.models import ArmFinding, Read
 from viewer_static import links
@@ -23,6 +24,8 @@ def viewer_url(read: Read) -> str:
     """
     salt = salts.of_read(read.study.slug, read.pk)
     exam = salt.remapped(read.case.exam.study_instance_uid)
+    if read.kind == Read.Kind.ANNOTATION:
+        return _editor_url(read, exam, salt)
     shown = [finding_series_uid(salt, arm) for arm in _arms_with_images(read)]
     return links.viewer_url(
         exam,
@@ -32,9 +35,20 @@ def viewer_url(read: Read) -> str:
     )
 
 
-def finding_series_uid(salt: salts.Salt, arm: str) -> str:
-    """Series Instance UID under which a read shows the finding of `arm`."""
-    return salt.uid("finding", arm)
+def finding_series_uid(salt: salts.Salt, arm: str, *, turn: str = "") -> str:
+    """Series Instance UID under which a read shows the finding of `arm`; turn: as `selection.ArmObjects` has it."""
+    return salt.uid("finding", arm, *filter(None, [turn]))
+
+
+def _editor_url(read: Read, exam: str, salt: salts.Salt) -> str:
+    """The viewer's editing tools, on the mask as it is, or on the images where there is none yet."""
+    series = showing.shown(read)
+    turn = series.series_instance_uid if series else ""
+    return links.correction_url(
+        exam,
+        segmentation_series_uid=finding_series_uid(salt, read.condition, turn=turn) if series else None,
+        dicomweb_root=dicomweb_root(read),
+    )
 
 
 def _arms_with_images(read: Read) -> list[str]:

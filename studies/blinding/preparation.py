@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from string import ascii_uppercase
 from tempfile import mkdtemp
@@ -118,7 +118,7 @@ def _make(read: Read, found: Selection, folder: Path) -> None:
     store.durable_folder(folder.parent)
     part = Path(mkdtemp(dir=folder.parent, suffix=".part"))
     try:
-        maker = _Maker(read, who, part)
+        maker = _Maker(read, who, part, turns={one.arm: one.turn for one in found.arms})
         exams = [maker.exam(exam, found.arms if exam.prior == 0 else (), drawn) for exam in found.exams]
         manifest = Manifest(exams=tuple(exam for exam in exams if exam.series))
         (part / MANIFEST).write_text(manifest.model_dump_json())
@@ -130,8 +130,8 @@ def _make(read: Read, found: Selection, folder: Path) -> None:
 class _Maker:
     """Makes one read's exams into `folder`."""
 
-    def __init__(self, read: Read, who: identity.Identity, folder: Path) -> None:
-        self._read, self._who, self._folder = read, who, folder
+    def __init__(self, read: Read, who: identity.Identity, folder: Path, *, turns: Mapping[str, str]) -> None:
+        self._read, self._who, self._folder, self._turns = read, who, folder, turns
         self._salt = salts.of_read(read.study.slug, read.pk)
 
     def exam(self, exam: selection.ShownExam, arms: Sequence[selection.ArmObjects], drawn: Drawing | None) -> ShownExam:
@@ -220,8 +220,8 @@ class _Maker:
     def _place(self, arm: str, at: int, *, of: int) -> segmentation.Place:
         name = f"Finding {ascii_uppercase[at]}" if of > 1 else "Finding"
         return segmentation.Place(
-            series_uid=links.finding_series_uid(self._salt, arm),
-            sop_uid=self._salt.uid("finding instance", arm),
+            series_uid=links.finding_series_uid(self._salt, arm, turn=self._turns[arm]),
+            sop_uid=self._salt.uid("finding instance", arm, *filter(None, [self._turns[arm]])),
             number=FIRST_NUMBER + at,
             description=f"{name} {label(self._salt, arm)}",
         )

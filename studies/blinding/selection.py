@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Q
 from django.utils.timezone import now
 
 from dicom_ingest.models import Exam, Instance, Series
+from studies.annotation import showing
 from studies.blinding.attributes import image_classes
 from studies.models import ArmFinding, Case, Read
 from studies.protocols.protocol_schema import DicomFindings, PipelineFindings, Protocol
@@ -34,10 +35,14 @@ class ShownExam:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmObjects:
-    """What one arm says of the case, as DICOM objects of one kind each. arm: its key in the protocol."""
+    """What one arm says of the case, as DICOM objects of one kind each. arm: its key in the protocol.
+
+    turn: tells what stands for the arm now from what stood for it before in the same read, where that changes.
+    """
 
     arm: str
     by_kind: Mapping[str, tuple[Instance, ...]]
+    turn: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +66,12 @@ class Selection:
 
 
 def select(read: Read) -> Selection:
-    """What `read` shows: findings as they were when it was opened, or as they are now."""
+    """What `read` shows: findings as they were when it was opened, or as they are now.
+
+    An annotator's read shows the arm's mask as far as it is made, alone: the annotator's own, or what they start from.
+    """
+    if read.kind == Read.Kind.ANNOTATION:
+        return _of_annotation(read)
     return select_for(read.case, read.protocol.content, arms=read.arms, moment=read.opened_at or now())
 
 
@@ -78,6 +88,16 @@ def select_for(case: Case, protocol: Protocol, *, arms: Iterable[str], moment: d
     )
 
 
+def _of_annotation(read: Read) -> Selection:
+    images = select_for(read.case, read.protocol.content, arms=(), moment=now())
+    series = showing.shown(read)
+    if series is None:
+        return replace(images, arms=())
+    drawn = Instance.objects.filter(series=series, series__modality="SEG").select_related("series__exam")
+    mask = ArmObjects(arm=read.condition, by_kind={"SEG": tuple(drawn)}, turn=series.series_instance_uid)
+    return replace(images, arms=(mask,))
+
+
 def findings_at(case: Case, arms: Iterable[str], moment: datetime) -> list[ArmFinding]:
     """The findings of those arms that counted at `moment`, by key of the arm."""
     counted = Q(replaced_at=None) | Q(replaced_at__gt=moment)
@@ -87,7 +107,8 @@ def findings_at(case: Case, arms: Iterable[str], moment: datetime) -> list[ArmFi
 
 def _is_drawn(protocol: Protocol, arm: str) -> bool:
     """Whether that arm's findings come as DICOM objects: people's answers and tables of values do not."""
-    return isinstance(protocol.arm(arm).findings, DicomFindings | PipelineFindings)
+    found = protocol.arm(arm)
+    return found.is_annotated or isinstance(found.findings, DicomFindings | PipelineFindings)
 
 
 def _priors(exam: Exam, *, count: int) -> list[Exam]:

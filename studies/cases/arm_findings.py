@@ -35,12 +35,19 @@ class Made:
 
 
 def reading_begun() -> Exists:
-    """The condition on cases that a read of them was opened: from then on every reader is shown the same."""
-    return Exists(Read.objects.filter(case=OuterRef("pk"), state__in=BEGUN))
+    """The condition on cases that a read of them was opened: from then on every reader is shown the same.
+
+    Annotators make what readers are shown, and begin before.
+    """
+    return Exists(_begun().filter(case=OuterRef("pk")))
 
 
 def is_being_read(case: Case) -> bool:
-    return Read.objects.filter(case=case, state__in=BEGUN).exists()
+    return _begun().filter(case=case).exists()
+
+
+def _begun() -> QuerySet[Read]:
+    return Read.objects.filter(state__in=BEGUN).exclude(kind=Read.Kind.ANNOTATION)
 
 
 def current(case: Case) -> QuerySet[ArmFinding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import F
 
@@ -20,6 +20,7 @@ SOURCES = {
     "dicom": "From outside, over DICOM",
     "table": "Table of outside results",
     "people": "People",
+    "annotators": "Annotators' masks",
 }
 
 
@@ -31,10 +32,12 @@ class ArmLine:
     finding: ArmFinding | None
     replaced: int
     shows_values: bool
+    annotation: Read | None = None
+    """Of an arm whose masks annotators give: who was given the case."""
 
     @property
     def source(self) -> str:
-        return SOURCES[self.arm.findings.kind]
+        return SOURCES["annotators" if self.arm.is_annotated else self.arm.findings.kind]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,12 @@ def _arms(case: Case, *, shows_values: bool) -> list[ArmLine]:
     by_arm: dict[str, list[ArmFinding]] = {}
     for finding in found:
         by_arm.setdefault(finding.arm, []).append(finding)
-    return [_arm_line(arm, by_arm.get(arm.key, []), shows_values=shows_values) for arm in case.protocol.content.arms]
+    given = case.reads.filter(kind=Read.Kind.ANNOTATION).exclude(state=Read.State.WITHDRAWN).select_related("reader")
+    annotations = {read.condition: read for read in given}
+    return [
+        replace(_arm_line(arm, by_arm.get(arm.key, []), shows_values=shows_values), annotation=annotations.get(arm.key))
+        for arm in case.protocol.content.arms
+    ]
 
 
 def _arm_line(arm: Arm, findings: Sequence[ArmFinding], *, shows_values: bool) -> ArmLine:

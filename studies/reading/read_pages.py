@@ -37,8 +37,11 @@ PREFETCH_SECONDS = 300
 def read(request: SignedInRequest, read_id: UUID) -> HttpResponse:
     """The read's form beside its images, or what was answered. Opening it is the page's own first act, not this one:
     a browser may fetch the page before its turn."""
+    own = _read_of(read_id, request.user)
+    if own.kind == Read.Kind.ANNOTATION:
+        return redirect("annotation", read_id)
     panel = panel_for(
-        _read_of(read_id, request.user),
+        own,
         request.user,
         amend="amend" in request.GET,
         languages=languages.wanted_by(request),
@@ -98,6 +101,8 @@ def read_draft(request: SignedInRequest, read_id: UUID) -> HttpResponse:
 def read_submit(request: SignedInRequest, read_id: UUID) -> HttpResponse:
     """Submit the read or an amendment of it, and lead on; or hand back all that was entered with 409 or 422."""
     shown = _read_of(read_id, request.user)
+    if shown.kind == Read.Kind.ANNOTATION:
+        raise Http404
     is_amendment = "reason" in request.POST
     attempt = Attempt(
         answers=posted_answers(shown.form, request.POST),

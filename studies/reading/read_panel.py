@@ -120,7 +120,7 @@ def saved_panel(
 
 def _frame(read: Read, reader: User) -> ReadPanel:
     number, of = reading_list.place_of(read, reader)
-    return ReadPanel(read=read, number=number, of=of, patient=_patient(read))
+    return ReadPanel(read=read, number=number, of=of, patient=patient_of(read))
 
 
 def _form(panel: ReadPanel, form: Form, attempt: Attempt) -> ReadPanel:
@@ -143,7 +143,7 @@ def _before(read: Read, languages: Sequence[str]) -> Sequence[Line]:
     return describe(said.form, said.answers, language=best_language(definition_of(said.form), *languages))
 
 
-def _patient(read: Read) -> str:
+def patient_of(read: Read) -> str:
     """The patient as the protocol lets readers know them."""
     allowed = read.protocol.content.blinding.patient
     if allowed == "shown":

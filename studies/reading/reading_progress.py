@@ -11,6 +11,8 @@ from django.utils.timezone import now
 from portal.access import Role
 from portal.models import User
 from studies import designs
+from studies.annotation import dealing
+from studies.annotation.dealing import Awaited
 from studies.designs.plan import Deal
 from studies.models import Case, Membership, ProtocolVersion, Read, ReadingOrder, Study
 from studies.protocols.design_schema import MultiReader
@@ -19,7 +21,7 @@ from studies.reading.adjudication import Dispute
 from studies.reading.assignment import members_who, ready_cases
 
 State = Read.State
-READS = (Role.READER, Role.ADJUDICATOR)
+READS = (Role.READER, Role.ADJUDICATOR, Role.ANNOTATOR)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +60,13 @@ class ReaderLine:
 @dataclass(frozen=True, kw_only=True)
 class Progress:
     """The study's reading as it stands. ready: cases that can be dealt out; waiting_for: arms without a finding yet,
-    each with how many enrolled cases lack it."""
+    each with how many enrolled cases lack it; awaited: the same of masks that annotators give."""
 
     readers: tuple[ReaderLine, ...]
     blocks: int
     undealt: int
     waiting_for: tuple[tuple[str, int], ...]
+    awaited: tuple[Awaited, ...]
     disputes: tuple[Dispute, ...]
     has_adjudicator: bool
     gives_earlier: bool
@@ -81,6 +84,7 @@ def progress_of(study: Study, version: ProtocolVersion) -> Progress:
         blocks=designs.blocks(content.design),
         undealt=undealt,
         waiting_for=tuple(_missing_findings(study, version)),
+        awaited=tuple(dealing.awaited(study, version)),
         disputes=tuple(adjudication.disputes(study, content)),
         has_adjudicator=members_who(Role.ADJUDICATOR, study).exists(),
         gives_earlier=everybody_reads,
@@ -168,6 +172,6 @@ def _missing_findings(study: Study, version: ProtocolVersion) -> list[tuple[str,
     missing = (
         (arm.label, enrolled.exclude(findings__arm=arm.key, findings__replaced_at=None).count())
         for arm in content.arms
-        if arm.key in shown
+        if arm.key in shown and not arm.is_annotated
     )
     return [(label, count) for label, count in missing if count]

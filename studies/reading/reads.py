@@ -65,7 +65,8 @@ def mine(user: User) -> ReadQuerySet:
     held = Membership.objects.in_force().filter(study=OuterRef("study"), user=user)
     reads = Q(kind=Read.Kind.READ) & Exists(held.filter(role=Role.READER))
     decides = Q(kind__in=Read.DECIDING) & Exists(held.filter(role=Role.ADJUDICATOR))
-    return Read.objects.filter(reads | decides, reader=user).exclude(state=State.WITHDRAWN)
+    draws = Q(kind=Read.Kind.ANNOTATION) & Exists(held.filter(role=Role.ANNOTATOR))
+    return Read.objects.filter(reads | decides | draws, reader=user).exclude(state=State.WITHDRAWN)
 
 
 def latest_response(read: Read) -> Response | None:
@@ -87,6 +88,15 @@ def open_read(read_id: UUID, *, by: User) -> Read:
     read.save(update_fields=["state", "opened_at", "claim", "counted_at"])
     _note(Action.READ_OPENED, read)
     return read
+
+
+@transaction.atomic
+def claimed(read_id: UUID, *, by: User, claim: str) -> Read:
+    """The open read of `by`, as the window that holds its claim has it, held until the transaction ends.
+
+    Raises Read.DoesNotExist, AlreadySubmitted, ClaimedElsewhere, ReadRefused.
+    """
+    return _claimed(read_id, by, claim)
 
 
 @transaction.atomic

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from portal.access import Capability, Role
 from portal.models import User
 from portal.signed_in import SignedInRequest
+from studies.annotation import dealing
 from studies.models import Read, Study
 from studies.people.membership import BLINDABLE
 from studies.protocols import protocol
@@ -73,7 +74,8 @@ def reader_reads(request: SignedInRequest, slug: str, reader: int) -> HttpRespon
 def assign_now(request: SignedInRequest, slug: str) -> HttpResponse:
     """Deal out what waits, without waiting for the next tick."""
     frame = frame_of(request.user, slug, Capability.MANAGE_CASES)
-    made = assignment.assign_in(frame.study) + adjudication.assign_in(frame.study) + panel.assign_in(frame.study)
+    rooms = (assignment, adjudication, panel, dealing)
+    made = sum(each.assign_in(frame.study) for each in rooms)
     messages.success(request, f"{_reads(made)} assigned." if made else "Nothing waits to be assigned.")
     return redirect("study-reads", slug)
 

@@ -56,6 +56,8 @@ def reassign(reads: Iterable[Read], *, to: User, reason: str, by: User) -> int:
     chosen = list(reads)
     if not chosen:
         return 0
+    if any(read.kind == Read.Kind.ANNOTATION for read in chosen):
+        raise NotReassigned("Masks are not read: withdraw the annotation, and another annotator is given the case.")
     table, reader = _seat(chosen[0].study, to)
     if reader.key in {read.reader_id for read in chosen}:
         raise NotReassigned(f"{to} has these reads already. Choose another reader.")
@@ -134,7 +136,9 @@ def _still_takes_part() -> Q:
     """Whether the reader of a read still has the role in which it was given to them."""
     held = Membership.objects.in_force().filter(study=OuterRef("study"), user=OuterRef("reader"), user__is_active=True)
     reads = Q(kind=Read.Kind.READ) & Exists(held.filter(role=Role.READER))
-    return reads | (Q(kind__in=Read.DECIDING) & Exists(held.filter(role=Role.ADJUDICATOR)))
+    decides = Q(kind__in=Read.DECIDING) & Exists(held.filter(role=Role.ADJUDICATOR))
+    draws = Q(kind=Read.Kind.ANNOTATION) & Exists(held.filter(role=Role.ANNOTATOR))
+    return reads | decides | draws
 
 
 @transaction.atomic

@@ -1,0 +1,43 @@
+"""Masks of outside annotators, uploaded on the page of a case by who runs the study."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from portal.access import Capability
+from portal.signed_in import SignedInRequest
+from studies.annotation import annotating
+from studies.annotation.errors import NotAMask
+from studies.models import Case
+from studies.refusals import Refused
+from studies.study_frame import frame_of
+
+
+@require_POST
+@login_required
+def upload(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
+    """Take a file as the mask of an arm, or the word that the structure is absent."""
+    frame = frame_of(request.user, slug, Capability.MANAGE_CASES)
+    cases = Case.objects.select_related("study", "exam", "protocol")
+    case = get_object_or_404(cases, study=frame.study, number=number)
+    arm = next((one for one in case.protocol.content.arms if one.key == request.POST.get("arm")), None)
+    if arm is None:
+        raise Http404
+    file, is_absent = request.FILES.get("file"), request.POST.get("absent") == "yes"
+    try:
+        if file is None and not is_absent:
+            raise NotAMask("Choose a file: a DICOM SEG or a NIfTI label map. Or say that the structure is absent.")
+        name = (file.name or "")[:200] if file else ""
+        made_by = request.POST.get("made_by", "")
+        annotating.upload_for(
+            case, arm.key, by=request.user, file=None if is_absent else file, name=name, made_by=made_by
+        )
+    except (NotAMask, Refused) as refusal:
+        messages.error(request, f"{arm.label}: {refusal}")
+    else:
+        messages.success(request, f"The mask is the finding of {arm.label} now.")
+    return redirect("study-case", slug, number)
