@@ -69,8 +69,6 @@ def start(request: SignedInRequest, read_id: UUID) -> HttpResponse:
     """Ask for the pipeline with whose mask the annotator starts."""
     read = _read_of(read_id, request.user)
     try:
-        if problem := reads.why_not_open(read):
-            raise ReadRefused(problem)
         starting.ask(read, by=request.user)
     except ReadRefused as refusal:
         return _part(request, read, problem=str(refusal))

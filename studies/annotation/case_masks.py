@@ -27,17 +27,22 @@ def upload(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
     arm = next((one for one in case.protocol.content.arms if one.key == request.POST.get("arm")), None)
     if arm is None:
         raise Http404
-    file, is_absent = request.FILES.get("file"), request.POST.get("absent") == "yes"
     try:
-        if file is None and not is_absent:
-            raise NotAMask("Choose a file: a DICOM SEG or a NIfTI label map. Or say that the structure is absent.")
-        name = (file.name or "")[:200] if file else ""
-        made_by = request.POST.get("made_by", "")
-        annotating.upload_for(
-            case, arm.key, by=request.user, file=None if is_absent else file, name=name, made_by=made_by
-        )
+        _take(request, case, arm.key)
     except (NotAMask, Refused) as refusal:
         messages.error(request, f"{arm.label}: {refusal}")
     else:
         messages.success(request, f"The mask is the finding of {arm.label} now.")
     return redirect("study-case", slug, number)
+
+
+def _take(request: SignedInRequest, case: Case, arm: str) -> None:
+    """Raises NotAMask, Refused."""
+    made_by = request.POST.get("made_by", "")
+    if request.POST.get("absent") == "yes":
+        annotating.upload_for(case, arm, by=request.user, file=None, made_by=made_by)
+        return
+    file = request.FILES.get("file")
+    if file is None:
+        raise NotAMask("Choose a file: a DICOM SEG or a NIfTI label map. Or say that the structure is absent.")
+    annotating.upload_for(case, arm, by=request.user, file=file, name=(file.name or "")[:200], made_by=made_by)

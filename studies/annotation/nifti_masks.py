@@ -55,6 +55,11 @@ def opened(path: Path) -> LabelMap:
         raise NotAMask(f"The file does not read as NIfTI ({fault}). Export it again, as .nii or .nii.gz.") from fault
     if not isinstance(image, Nifti1Image):
         raise NotAMask("The file is no NIfTI-1 or NIfTI-2 file. Export it as .nii or .nii.gz.")
+    return of_image(image)
+
+
+def of_image(image: Nifti1Image) -> LabelMap:
+    """The image with its place. Raises NotAMask where it has none, or is no volume."""
     return LabelMap(image=image, shape=_shape(image), affine=_affine(image))
 
 

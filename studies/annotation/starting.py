@@ -16,6 +16,7 @@ from portal.audit.actions import Action
 from portal.models import User
 from studies.annotation import showing
 from studies.models import Read
+from studies.reading import reads
 from studies.reading.reads import ReadRefused
 
 
@@ -47,6 +48,8 @@ def of(read: Read) -> Start | None:
 
 def ask(read: Read, *, by: User) -> Job:
     """Have the pipeline run on the case's exam, or once more where it failed. Raises ReadRefused."""
+    if problem := reads.why_not_open(read):
+        raise ReadRefused(problem)
     start = of(read)
     if start is None:
         raise ReadRefused("The protocol has no pipeline to start from in this arm: draw from the images alone.")
