@@ -8,6 +8,7 @@ from django.utils.timezone import now
 
 from dicom_ingest.models import Exam, Series
 from inference.models import Result
+from studies.cases.truth_words import said
 
 
 class Screening(models.Model):
@@ -256,3 +257,8 @@ class CaseTruth(models.Model):
 
     def __str__(self) -> str:
         return f"{self.case} in {self.version}"
+
+    @property
+    def words(self) -> list[tuple[str, str]]:
+        """Each key with its value as people read it."""
+        return [(key, said(value)) for key, value in self.values.items()]

@@ -6,11 +6,12 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.timezone import now
 
 from portal.models import User
-from studies.cases import tables
+from studies.cases import tables, truth_words
 from studies.cases.tables import LineError, Row, Table, TableUnreadable
 from studies.models import Case, OutsideTable, Study
 from studies.refusals import Refused
@@ -25,11 +26,27 @@ KEYS = {
 
 @dataclass(frozen=True)
 class MatchedRow:
-    """A row and its case."""
+    """A row and its case. values: as they stand in the table; of the truth's, as they are kept."""
 
     line: int
     case: Case
-    values: Mapping[str, str]
+    values: Mapping[str, Any]
+
+    @property
+    def words(self) -> list[str]:
+        return [truth_words.said(value) for value in self.values.values()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowsOfCases:
+    """The rows of a table that find a case, several of one maybe. values: by the table's own columns."""
+
+    table: Table
+    key: str
+    cases: tuple[Case, ...]
+    rows: tuple[MatchedRow, ...]
+    unmatched: tuple[LineError, ...]
+    errors: tuple[LineError, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +116,29 @@ def match(study: Study, content: bytes, *, keys: Sequence[str], columns: Sequenc
         duplicates=tuple(_duplicates(by_case)),
         errors=tuple(sorted(errors, key=lambda error: error.line)),
         without_row=tuple(case for each in cases.values() for case in each if case.pk not in by_case),
+    )
+
+
+def rows_of(study: Study, content: bytes, *, keys: Sequence[str]) -> RowsOfCases:
+    """Every row of the table with its case, where a case may have several rows. Two queries. Raises TableUnreadable."""
+    table = tables.read(content)
+    key, key_column = _key(table, keys)
+    cases = _cases(study, key)
+    rows: list[MatchedRow] = []
+    unmatched: list[LineError] = []
+    for row in table.rows:
+        found = cases.get(row.values[key_column], [])
+        if len(found) == 1:
+            rows.append(MatchedRow(row.line, found[0], row.values))
+        else:
+            unmatched.append(LineError(row.line, _why_unmatched(key, row.values[key_column], found)))
+    return RowsOfCases(
+        table=table,
+        key=key,
+        cases=tuple(case for each in cases.values() for case in each),
+        rows=tuple(rows),
+        unmatched=tuple(unmatched),
+        errors=table.errors,
     )
 
 

@@ -20,8 +20,9 @@ from dicom_ingest.models import Series
 from portal.audit import trail
 from portal.audit.actions import Action
 from portal.models import User
-from studies.cases import case_tables, outside_findings
+from studies.cases import case_tables, outside_findings, truth_boxes, truth_values
 from studies.cases.case_tables import Matching
+from studies.cases.tables import TableUnreadable
 from studies.models import Case, CaseTruth, OutsideTable, Study, TruthVersion
 from studies.protocols import protocol
 from studies.protocols.protocol_schema import Reference
@@ -71,9 +72,20 @@ def of_case(case: Case) -> CaseTruth | None:
 
 
 def preview(table: OutsideTable) -> Matching:
-    """What the table would say of which case, line by line. Raises TableUnreadable."""
-    answers = list(reference_of(table.study).answers)
-    return case_tables.match(table.study, bytes(table.content), keys=TABLE_KEYS, columns=answers)
+    """What the table would say of which case, line by line, typed as the protocol's questions are.
+
+    Rows are answers, or boxes where the table has the columns of these. Raises TableUnreadable.
+    """
+    content, said = bytes(table.content), protocol.current(table.study).content
+    if truth_boxes.is_of_boxes(content):
+        return truth_boxes.match(table.study, content, said, keys=TABLE_KEYS)
+    columns = [key for key in said.reference.answers if not truth_values.is_drawn(key, said)]
+    if said.reference.answers and not columns:
+        raise TableUnreadable(
+            f"The truth is boxes: name the columns {truth_boxes.IMAGE}, {', '.join(truth_boxes.EDGES)}."
+        )
+    matching = case_tables.match(table.study, content, keys=TABLE_KEYS, columns=columns)
+    return truth_values.typed(matching, said)
 
 
 @transaction.atomic
@@ -86,7 +98,7 @@ def import_table(table: OutsideTable, *, by: User, reason: str = "") -> TruthVer
     version = _open_version(study, Source.IMPORT, by=by, reason=reason)
     case_tables.kept(table)
     for row in matching.matched:
-        _put(version, row.case, values=dict(row.values))
+        _add_values(version, row.case, row.values)
     detail = {"version": version.number, "sha256": table.sha256, "cases": len(matching.matched)}
     trail.record(Action.TRUTH_IMPORTED, of=f"truth:{version.pk}", study=study.slug, detail=detail)
     return version
@@ -170,6 +182,12 @@ def _open_version(study: Study, source: TruthVersion.Source, *, by: User, reason
             for old in last.cases.all()
         )
     return version
+
+
+def _add_values(version: TruthVersion, case: Case, values: Mapping[str, Any]) -> CaseTruth:
+    """Beside what is there under other keys: answers come in one table, boxes in another."""
+    before = CaseTruth.objects.filter(version=version, case=case).values_list("values", flat=True).first()
+    return _put(version, case, values={**(before or {}), **values})
 
 
 def _put(version: TruthVersion, case: Case, **fields: Any) -> CaseTruth:

@@ -108,7 +108,7 @@ def test_a_new_arm_gets_its_key_from_its_name_and_keeps_it(author: Client, draft
     assert said(draft)["arms"][1] == {
         "key": "expert-reader",
         "label": "Somebody else",
-        "findings": {"kind": "people", "reader_role": ""},
+        "findings": {"kind": "people", "reader_role": "", "gives": "answers", "start": ""},
     }
 
 

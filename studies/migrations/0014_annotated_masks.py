@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
         ('dicom_ingest', '0008_annotated_masks'),
         ('feedback', '0007_corrections_are_kept'),
         ('inference', '0004_model_registry'),
-        ('studies', '0012_panels_decide_too'),
+        ('studies', '0013_how_long_qc_took'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
