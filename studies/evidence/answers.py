@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from feedback.form_schema import FormDefinition
 from feedback.questions import Confidence, Number, PerFinding, PerSegment, Plain, Question
-from feedback.questions.units import written_unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ class Given:
         """The unit of a number, as people write it."""
         if isinstance(self.question, Confidence):
             return "%"
-        return written_unit(self.question.unit) if isinstance(self.question, Number) else ""
+        return self.question.written_unit if isinstance(self.question, Number) else ""
 
 
 def given(definition: FormDefinition, answers: Mapping[str, Any]) -> Iterator[Given]:

@@ -109,7 +109,7 @@ def _value(kind: str, name: str = "", item: str = "", value: Value = None, unit:
 FINDINGS = Table(
     file="findings.csv",
     title="Findings of the arms",
-    one_row="One value of one arm's finding in one case. Findings that were replaced stay; `counts` tells the last one.",
+    one_row="One value of one arm's finding in one case. Replaced ones stay; `counts` tells the last.",
     columns=COLUMNS,
     rows=rows,
 )

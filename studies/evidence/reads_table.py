@@ -22,7 +22,7 @@ COLUMNS = (
     column("reader", "Whose it is: a pseudonym or a user name, as the protocol has it", "key"),
     column("reader_role", "The protocol's kind of reader, such as expert, that the reader has"),
     column("condition", "What tells the reader's reads of the case apart", "key"),
-    column("arm", "Keys of the arms shown, in their order, `|` between; the reader's own where images alone", "key"),
+    column("arm", "Keys of the arms shown, in their order, `|` between; images alone: the reader's own", "key"),
     column("occasion", "1, or 2 for a read that was repeated", "whole"),
     column("position", "Place in the reader's order", "whole"),
     column("state", "`assigned`, `opened`, `submitted` or `withdrawn`", "key"),

@@ -36,7 +36,7 @@ COLUMNS = (
     column("condition_label", "The same in words"),
     column("occasion", "1, or 2 for a read that was repeated", "whole"),
     column("position", "Place of the read in its reader's order", "whole"),
-    column("arm", "Keys of the arms judged, in the order shown, `|` between; the reader's own where images alone", "key"),
+    column("arm", "Keys of the arms judged, in the order shown, `|` between; images alone: the reader's own", "key"),
     column("arm_label", "The same in words"),
     column("pipeline", "Name of the pipeline whose finding was shown, for each arm; empty where none made it", "key"),
     column("pipeline_version", "Its version", "key"),
@@ -51,8 +51,8 @@ COLUMNS = (
     column("item_label", "The same in words"),
     column("question", "Key of the question", "key"),
     column("question_label", "The question in words"),
-    column("question_type", "Its kind: `scale`, `single-choice`, `multiple-choice`, `number`, `text` and others", "key"),
-    column("answer", "The answer: a number, the key of a choice, several with `|` between, text, a day, or JSON", "value"),
+    column("question_type", "Its kind, such as `scale`, `single-choice` or `number`", "key"),
+    column("answer", "A number, the key of a choice, several with `|` between, text, a day, or JSON", "value"),
     column("answer_label", "The answer in words"),
     column("unit", "Unit of a number"),
     column("response", "The response that the answer belongs to", "key"),
@@ -93,9 +93,11 @@ def on_pages_of(scope: Scope) -> QuerySet[Response]:
     """The responses that the study's readers gave on the pages of its cases' results, to a form of the study."""
     cases = Case.objects.filter(study=scope.study, is_pilot=scope.is_pilot, exam=OuterRef("result__exam"))
     readers = Membership.objects.filter(study=scope.study, role__in=roles_with(Capability.GIVE_FEEDBACK))
-    forms = Form.objects.filter(Q(pk=scope.study.form_id) | Q(pk__in=_forms_of(scope)))
     found = Response.objects.filter(
-        Exists(cases), sitting="", author__in=readers.values("user"), form__slug__in=forms.values("slug")
+        Exists(cases),
+        sitting="",
+        author__in=readers.values("user"),
+        form__slug__in=forms_asked(scope).values("slug"),
     )
     return (
         found.select_related("form", "author", "result__job__pipeline", "amended_by")
@@ -104,8 +106,11 @@ def on_pages_of(scope: Scope) -> QuerySet[Response]:
     )
 
 
-def _forms_of(scope: Scope) -> QuerySet[Form, int]:
-    return Form.objects.filter(pk__in=scope.study.protocols.values("forms")).values_list("pk", flat=True)
+def forms_asked(scope: Scope) -> QuerySet[Form]:
+    """Every version of a form that the study's protocol asked at some time, and the study's own."""
+    frozen = scope.study.protocols.values("forms")
+    answered = ReadResponse.objects.filter(read__study=scope.study).values("response__form")
+    return Form.objects.filter(Q(pk=scope.study.form_id) | Q(pk__in=frozen) | Q(pk__in=answered))
 
 
 def _of_read(one: ReadResponse, makers: Makers, scope: Scope) -> dict[str, Value]:

@@ -59,11 +59,12 @@ def column(name: str, meaning: str, kind: ColumnType = "text", unit: str = "") -
 
 def write(table: Table, scope: Scope, to: IO[bytes]) -> Written:
     """Write the table into `to`, row by row as they come. Raises KeyError for a row that has not just the columns."""
-    digest, rows, size = hashlib.sha256(), -1, 0
-    for rows, line in enumerate(lines(table, scope)):
+    digest, written_lines, size = hashlib.sha256(), 0, 0
+    for line in lines(table, scope):
         size += to.write(line)
         digest.update(line)
-    return Written(file=table.file, rows=rows, size=size, sha256=digest.hexdigest())
+        written_lines += 1
+    return Written(file=table.file, rows=written_lines - 1, size=size, sha256=digest.hexdigest())
 
 
 def lines(table: Table, scope: Scope) -> Iterator[bytes]:
