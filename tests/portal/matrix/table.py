@@ -18,6 +18,7 @@ PROTOCOL_SEEN_BY = frozenset({"scientist", "governance"}) | COORDINATORS
 MEMBERS = READERS | JOBS | frozenset({"governance"})
 OVERSEERS = JOBS | frozenset({"governance"})
 TRUTH_SEEN_BY = COORDINATORS | frozenset({"governance"})
+RESULTS_SEEN_BY = TRUTH_SEEN_BY  # the cast's study has open readers; see tests/studies/evidence/test_disclosure.py
 BESIDE_THE_CAST = {"annotator": Role.ANNOTATOR, "adjudicator": Role.ADJUDICATOR}
 WHOLE_STUDY = MEMBERS | frozenset(BESIDE_THE_CAST)
 SIGNED_IN = WHOLE_STUDY | frozenset({"outsider"})
@@ -56,6 +57,8 @@ TABLE: dict[str, Row] = {
     "study-truth-table":          Row(allowed=COORDINATORS, method="post"),
     "study-truth-segmentations":  Row(allowed=COORDINATORS),
     "study-truth-lock":           Row(allowed=COORDINATORS, method="post"),
+    "study-results":              Row(allowed=RESULTS_SEEN_BY),
+    "study-results-export":       Row(allowed=RESULTS_SEEN_BY),
     "studies":                    Row(allowed=SIGNED_IN),
     "study-new":                  Row(allowed=COORDINATORS),
     "study-protocol":             Row(allowed=PROTOCOL_SEEN_BY),
