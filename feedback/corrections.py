@@ -23,7 +23,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import LabelMapSegmentationStorage, SegmentationStorage
+from pydicom.uid import UID, SegmentationStorage
 
 from dicom_ingest import indexer, store
 from dicom_ingest.models import Exam, Series
@@ -40,7 +40,8 @@ from portal.audit.actions import Action
 from portal.models import User
 from portal.tasks import hint
 
-SEGMENTATIONS = (SegmentationStorage, LabelMapSegmentationStorage)
+LABEL_MAP = UID("1.2.840.10008.5.1.4.1.1.66.7")
+SEGMENTATIONS = (SegmentationStorage, LABEL_MAP)
 MEASURE = "feedback.tasks.measure_corrections"
 _AGAIN = "Nothing was saved; what you drew is still in the viewer."
 

@@ -17,8 +17,8 @@ from dicom_ingest.dicomweb.dicomjson import dataset
 from dicom_ingest.dicomweb.multipart import MalformedMultipart, Part, PartTooLarge, read_parts
 from dicom_ingest.dicomweb.negotiation import DICOM, json_type, parse_media_type
 from dicom_ingest.dicomweb.refusals import BadRequest, NoRoom, NotTaken, TooLarge, UnsupportedMediaType
-from dicom_ingest.dicomweb.stow import body_of, boundary_of, reference
 from dicom_ingest.dicomweb.storing import Claims
+from dicom_ingest.dicomweb.stow import body_of, boundary_of, reference
 
 LARGEST = 256 << 20
 """Bytes of one object: it is held in memory."""

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('dicom_ingest', '0007_corrected_series'),
-        ('studies', '0013_how_long_qc_took'),
+        ('studies', '0014_annotated_masks'),
     ]
 
     operations = [
