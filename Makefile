@@ -46,11 +46,24 @@ help:  ## what there is
 demo: preflight $(VENV)/installed-embedded front-end  ## the whole portal on this machine with exams in it, until Ctrl-C
 	@$(PYTHON_OF_VENV) -m portal.demo
 
+# Tests that use the running demonstration have the machine to themselves: some promise how long a result takes.
+WITH_DEMONSTRATION := tests/e2e tests/faults/test_worker_killed.py
+
+# Runs $(1) while the tests that kill processes run too, on engines of their own: they mostly wait. What they say comes after.
+define BESIDE_FAULTS
+	@log=$(VENV)/faults.log; \
+	$(PYTHON_OF_VENV) -m pytest -m faults $(WITH_DEMONSTRATION:%=--ignore %) > "$$log" 2>&1 & faults=$$!; \
+	trap 'kill $$faults 2> /dev/null' EXIT; \
+	$(1) && ran=0 || ran=$$?; \
+	wait $$faults && faulty=0 || faulty=$$?; \
+	cat "$$log"; exit $$((ran | faulty))
+endef
+
 test: lint $(VENV)/installed-test system-packages front-end  ## the quality gate, every test, and their coverage
 	$(COVERAGE) erase
-	$(COVERAGE) run -m pytest -n 2 -m "not e2e and not faults"
-	$(COVERAGE) run -m pytest -n 2 --dist loadfile -m e2e --ignore tests/e2e
-	$(COVERAGE) run -m pytest -m "faults or e2e" tests/e2e tests/faults tests/inference/backends
+	$(call BESIDE_FAULTS,$(COVERAGE) run -m pytest -n 2 -m "not e2e and not faults")
+	$(PYTHON_OF_VENV) -m pytest -n 2 --dist loadfile -m e2e --ignore tests/e2e
+	$(PYTHON_OF_VENV) -m pytest $(WITH_DEMONSTRATION)
 	$(COVERAGE) combine --quiet
 	$(COVERAGE) report
 
