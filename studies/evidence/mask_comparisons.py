@@ -6,8 +6,9 @@ stored series never change. What cannot be compared is kept with its reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from django.db import transaction
@@ -27,6 +28,7 @@ from studies.cases import truth
 from studies.evidence.models import MaskComparison, StructureOverlap
 from studies.models import ArmFinding, Case, CaseTruth, Study
 from studies.protocols import protocol
+from studies.protocols.protocol_schema import Endpoint
 
 PAIRS_PER_TICK = 20
 DRAWN = frozenset({"dice", "volume-difference"})
@@ -73,8 +75,12 @@ def arms_compared(study: Study) -> list[tuple[str, str]]:
     version = protocol.in_force(study)
     if version is None or version.content.reference.source == "import":
         return []
-    arms = [one.arms for one in version.content.endpoints if one.measure in DRAWN and len(one.arms) > 1]
-    return list(dict.fromkeys((each[0], other) for each in arms for other in each[1:]))
+    return list(dict.fromkeys(pair for one in version.content.endpoints for pair in arms_of(one)))
+
+
+def arms_of(endpoint: Endpoint) -> list[tuple[str, str]]:
+    """The same of one endpoint; none of one that is not about segmentations."""
+    return [(endpoint.arms[0], other) for other in endpoint.arms[1:]] if endpoint.measure in DRAWN else []
 
 
 def compare(pair: Pair) -> MaskComparison:
@@ -135,25 +141,26 @@ def _objects(name: str, series: int) -> ArmObjects:
     return ArmObjects(arm=name, by_kind={Series.objects.get(pk=series).modality: tuple(instances)})
 
 
-def drawn_findings() -> QuerySet[ArmFinding]:
+def drawn_findings() -> QuerySet[Any]:
     """What counts as the arms' findings of enrolled cases, as far as it is drawn: in the series `drawn`."""
     counting = ArmFinding.objects.filter(replaced_at=None, case__state=Case.State.ENROLLED)
     return counting.annotate(drawn=Coalesce("series_id", "result__segmentation_id")).filter(drawn__isnull=False)
 
 
-def _against_truth() -> Sequence[tuple[int, int, int]]:
+def _against_truth() -> QuerySet[Any, Any]:
     of_case = CaseTruth.objects.filter(case=OuterRef("case"), version__in=truth.counting().values("pk"))
     findings = drawn_findings().annotate(true=Subquery(of_case.values("series")[:1])).filter(true__isnull=False)
     return _unknown(findings, "true")
 
 
-def _between(study: Study, arm: str, other: str) -> Sequence[tuple[int, int, int]]:
+def _between(study: Study, arm: str, other: str) -> QuerySet[Any, Any]:
     theirs = drawn_findings().filter(case=OuterRef("case"), arm=other)
     findings = drawn_findings().filter(case__study=study, arm=arm).annotate(other=Subquery(theirs.values("drawn")[:1]))
     return _unknown(findings.filter(other__isnull=False), "other")
 
 
-def _unknown(findings: QuerySet[ArmFinding], second: str) -> Sequence[tuple[int, int, int]]:
+def _unknown(findings: QuerySet[Any], second: str) -> QuerySet[Any, Any]:
+    """Exam, the finding's series, and the other's, of the pairs that were not compared."""
     known = MaskComparison.objects.filter(first=OuterRef("drawn"), second=OuterRef(second))
     new = findings.filter(~Exists(known)).exclude(drawn=F(second))
     return new.order_by("pk").values_list("case__exam", "drawn", second)
