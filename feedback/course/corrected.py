@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -32,7 +33,7 @@ def corrected_volumes(results: Iterable[Result], user: User) -> dict[Result, Cor
     Those made in a read stay out: they belong to the study's evidence, not to the result's own page. Whoever is still
     to answer on a result does not get to know what others made of it.
     """
-    by_key = {result.pk: result for result in results}
+    by_key: dict[UUID | None, Result] = {result.pk: result for result in results}
     counting = visible_corrections(user).filter(replaced_by=None, state=Correction.State.MEASURED, result__in=by_key)
     told = counting.filter(Q(author=user) | ~Q(result__in=waiting_results(user).values("pk")))
     newest: dict[Result, CorrectedVolumes] = {}
