@@ -1,5 +1,6 @@
 """The chart of a course: what lies where."""
 
+import itertools
 import re
 from datetime import date, timedelta
 
@@ -31,9 +32,9 @@ def test_the_line_goes_through_every_exam_in_proportion_to_time_and_value(cast: 
     drawn = drawing(visits[4], cast.reader)
     coordinates = numbers(drawn.line)
     across, down = coordinates[::2], coordinates[1::2]
-    steps = {round(later - earlier, 0) for earlier, later in zip(across, across[1:], strict=False)}
+    steps = {round(later - earlier, 0) for earlier, later in itertools.pairwise(across)}
     assert len(steps) == 1  # ninety days each
-    assert LEFT < across[0] and across[-1] < RIGHT_EDGE
+    assert across[0] > LEFT and across[-1] < RIGHT_EDGE
     assert down[4] < down[0] < down[1] < down[3] < down[2]  # 15.2, 12, 11, 10.5 and 10 ml, the largest on top
     assert (down[0] - down[4]) / (down[2] - down[0]) == pytest.approx(3.2 / 2, rel=0.02)
     assert all(TOP <= each <= FLOOR for each in down)
