@@ -74,7 +74,15 @@ def read_open(request: SignedInRequest, read_id: UUID) -> HttpResponse:
         raise Http404 from missing
     except ReadRefused as refused:
         return JsonResponse({"problem": str(refused)}, status=HTTPStatus.CONFLICT)
-    return JsonResponse({"claim": opened.claim, "active": round(opened.active_seconds), "viewer": viewer_url(opened)})
+    number, of = reading_list.place_of(opened, request.user)
+    return JsonResponse(
+        {
+            "claim": opened.claim,
+            "active": round(opened.active_seconds),
+            "viewer": viewer_url(opened),
+            "place": f"Read {number} of {of}",
+        }
+    )
 
 
 @require_POST

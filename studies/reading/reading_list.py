@@ -108,10 +108,14 @@ def read_after(read: Read, user: User) -> Read | None:
 
 
 def read_beside(read: Read, user: User) -> Read | None:
-    """What will be opened after `read`, as far as that is known while it is being read; None where it decides."""
+    """What will be opened after `read`, as far as that is known while it is being read; None where it decides.
+
+    Never what is begun: a page that is fetched ahead is asked while the read before it still is.
+    """
     if read.followers.filter(washout_days=0, state__in=Read.OPEN).exists():
         return None
-    return _in_turn(user).filter(study=read.study_id).exclude(Q(pk=read.pk) | Q(case=read.case_id)).first()
+    fresh = _in_turn(user).filter(study=read.study_id).exclude(state=State.OPENED)
+    return fresh.exclude(Q(pk=read.pk) | Q(case=read.case_id)).first()
 
 
 def read_of_exam(user: User, exam: Exam) -> Read | None:

@@ -202,12 +202,22 @@ function matchSlider(target) {
 
 // How long the page was in front and in use, viewer included
 
+// A page that is busy with images is late to count, and makes up for it; one whose computer slept does not.
+const LONGEST_STEP_MS = 5_000;
 let lastActive = Date.now();
+let countedAt = Date.now();
+let rest = 0; // milliseconds that are no whole second yet
 const markActive = () => (lastActive = Date.now());
 
 function countActive() {
-  const isInUse = document.visibilityState === "visible" && document.hasFocus() && Date.now() - lastActive < IDLE_MS;
-  if (isInUse) for (const input of document.querySelectorAll("[data-active]")) input.value = Number(input.value) + 1;
+  const now = Date.now();
+  const passed = Math.min(now - countedAt, LONGEST_STEP_MS);
+  countedAt = now;
+  const isInUse = document.visibilityState === "visible" && document.hasFocus() && now - lastActive < IDLE_MS;
+  if (!isInUse) return;
+  const seconds = Math.floor((rest + passed) / 1000);
+  rest = (rest + passed) % 1000;
+  for (const input of document.querySelectorAll("[data-active]")) input.value = Number(input.value) + seconds;
 }
 
 function listenIn(frame) {

@@ -2,6 +2,7 @@
 
 import "./form.js";
 import { csrfToken, isChanged, KEPT, markChanged, markSaved, say } from "./kept-form.js";
+import { showImages, showRead } from "./next-read.js";
 import "./viewer-frame.js";
 
 const SAVE_AFTER_MS = 1000;
@@ -38,14 +39,35 @@ async function open() {
   say("This read cannot be opened now. Go to My work, and open it from there.");
 }
 
-function start({ claim, active, viewer }) {
+function start({ claim, active, viewer, place }) {
+  // A page that was fetched before its turn counted from then.
+  document.querySelector("[data-place]").textContent = place;
+  document.title = document.title.replace(/^Read \d+ of \d+/, place);
   form().querySelector("[name=claim]").value = claim;
   const counted = form().querySelector("[data-active]");
   counted.value = Math.max(active, Number(counted.value));
-  const frame = page.querySelector("[data-viewer]");
-  if (!frame.src) frame.src = viewer;
+  showImages(viewer);
   page.querySelectorAll("[data-viewer-link]").forEach((link) => (link.href = viewer));
   form().querySelector("[data-claim]").hidden = true;
+}
+
+// After the submission: the answer names where to go.
+
+let isLeaving = false;
+
+async function goOn(event) {
+  const address = event.detail.xhr.getResponseHeader("HX-Redirect");
+  if (!address?.startsWith("/reads/") || event.detail.target?.id !== "feedback") return;
+  event.preventDefault();
+  isLeaving = true;
+  if (!(await showRead(address))) return location.assign(address);
+  isLeaving = false;
+  open();
+}
+
+function send(event) {
+  clearTimeout(timer);
+  if (isLeaving) event.preventDefault();
 }
 
 // Saving
@@ -59,12 +81,14 @@ function saveSoon(after = SAVE_AFTER_MS) {
 }
 
 async function save() {
-  if (!isOpen() || !form().querySelector("[name=claim]").value) return;
+  if (!isOpen() || isLeaving || !form().querySelector("[name=claim]").value) return;
   if (isSaving) return saveSoon();
   isSaving = true;
   markSaved();
+  const { draft } = page.dataset;
   try {
-    await settle(await post(page.dataset.draft, new FormData(form())));
+    const answer = await post(draft, new FormData(form()));
+    if (draft === page.dataset.draft && !isLeaving) await settle(answer);
   } catch {
     keepTrying("Not saved: the portal cannot be reached. Trying again.");
   } finally {
@@ -115,6 +139,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "hidden" && isChanged()) save();
 });
-document.addEventListener("htmx:beforeRequest", () => clearTimeout(timer));
+document.addEventListener("htmx:beforeRequest", send);
+document.addEventListener("htmx:beforeOnLoad", goOn);
 if (isOpen()) open();
 setInterval(showTime, 1000);

@@ -2,6 +2,7 @@
 
 import { isTyping } from "./form.js";
 
+const LONGEST_START_MS = 45_000;
 const CHOOSERS = "input[type=radio], input[type=checkbox]";
 
 function isLoaded(frame) {
@@ -21,10 +22,18 @@ function hasFailed(frame) {
 
 function watchViewer(frame) {
   const fault = document.querySelector("[data-viewer-fault]");
+  let late = null;
   const check = () => {
     fault.hidden = !hasFailed(frame);
     if (fault.hidden) frame.contentWindow.addEventListener("keydown", comeBack, { capture: true });
+    clearTimeout(late);
+    late = setTimeout(() => (fault.hidden = false), LONGEST_START_MS);
   };
+  window.addEventListener("message", ({ origin, source, data }) => {
+    if (origin !== location.origin || source !== frame.contentWindow || data?.overread !== "ready") return;
+    clearTimeout(late);
+    fault.hidden = true;
+  });
   frame.addEventListener("load", check);
   if (frame.contentDocument?.readyState === "complete" && frame.contentWindow.location.href !== "about:blank") check();
 }

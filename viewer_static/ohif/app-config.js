@@ -5,15 +5,19 @@
   // Each read has a DICOMweb root of its own, which the page's address names: /viewer?dicomweb=/reads/<id>/dicomweb
   // Anything else than one of the portal's roots stops the viewer: another root could show what a reader must not see.
   const PORTALS_ROOTS = new RegExp(__DICOMWEB_ROOT_PATTERN__);
-  const named = new URLSearchParams(window.location.search).getAll('dicomweb');
-  const root = named.length === 0 ? '/dicomweb' : named[0];
-  if (named.length > 1 || !PORTALS_ROOTS.test(root)) {
-    window.stop();
-    document.documentElement.textContent =
-      'This link names a source of images that is not one of the portal\'s. Open the images from their page again.';
-    throw new Error('The dicomweb parameter is not a DICOMweb root of this portal.');
-  }
-  const dicomweb = window.location.origin + root;
+  const rootsNamedBy = query => {
+    const named = query.getAll('dicomweb');
+    const root = named.length === 0 ? '/dicomweb' : named[0];
+    if (named.length > 1 || !PORTALS_ROOTS.test(root)) {
+      window.stop();
+      document.documentElement.textContent =
+        'This link names a source of images that is not one of the portal\'s. Open the images from their page again.';
+      throw new Error('The dicomweb parameter is not a DICOMweb root of this portal.');
+    }
+    const dicomweb = window.location.origin + root;
+    return { qidoRoot: dicomweb, wadoRoot: dicomweb, wadoUriRoot: dicomweb };
+  };
+  const roots = rootsNamedBy(new URLSearchParams(window.location.search));
 
   const say = sentence => {
     const id = 'overread-message';
@@ -90,9 +94,9 @@
         configuration: {
           friendlyName: 'Overread',
           name: 'overread',
-          qidoRoot: dicomweb,
-          wadoRoot: dicomweb,
-          wadoUriRoot: dicomweb,
+          ...roots,
+          // The viewer stays from one read to the next, and each has another root.
+          onConfiguration: (configuration, { query }) => ({ ...configuration, ...rootsNamedBy(query) }),
           qidoSupportsIncludeField: true,
           supportsReject: false,
           supportsFuzzyMatching: false,

@@ -90,7 +90,36 @@ function serveForm(commandsManager, measurementService) {
   };
 }
 
+// The page around a read is told that the viewer is there and when images are, and may ask for the images of another
+// read: the viewer stays, which takes a quarter of the time that loading it anew would.
+function servePage(commandsManager) {
+  const tell = said => window.parent.postMessage(said, window.location.origin);
+  const { pathname, search } = window.location;
+  const root = new URLSearchParams(search).get('dicomweb') ?? '/dicomweb';
+  const tellOfImages = ({ detail }) => {
+    const viewport = window.cornerstone.getRenderingEngine(detail.renderingEngineId)?.getViewport(detail.viewportId);
+    if (!viewport?.getCurrentImageId?.()?.includes(`${root}/`)) return;
+    document.removeEventListener(RENDERED, tellOfImages, { capture: true });
+    tell({ overread: 'shown', address: pathname + search });
+  };
+  const go = ({ origin, source, data }) => {
+    if (origin === window.location.origin && source === window.parent && data?.overread === 'go') {
+      commandsManager.runCommand('navigateHistory', { to: data.address, options: { replace: true } });
+    }
+  };
+  document.addEventListener(RENDERED, tellOfImages, { capture: true });
+  window.addEventListener('message', go);
+  tell({ overread: 'ready' });
+  return () => {
+    document.removeEventListener(RENDERED, tellOfImages, { capture: true });
+    window.removeEventListener('message', go);
+    // What one read showed is not kept for the next.
+    window.cornerstone.cache.purgeCache();
+  };
+}
+
 let stopServing = () => {};
+let stopServingPage = () => {};
 
 // A read that compares findings: each over the same images, beside the others. The read's DICOMweb root calls them A, B
 // and so on in their descriptions, and the place follows from that alone. app-config.js writes the letter on the picture.
@@ -191,6 +220,7 @@ export default {
     const { services } = servicesManager;
     const { segmentationService, measurementService, cornerstoneViewportService } = services;
     stopServing = serveForm(commandsManager, measurementService);
+    stopServingPage = servePage(commandsManager);
     // The anatomy has to be judged through the overlay; OHIF's own half-opaque fill hides it.
     segmentationService.setStyle({ type: 'Labelmap' }, { fillAlpha: 0.2, fillAlphaInactive: 0.2 });
     segmentationService.subscribe(segmentationService.EVENTS.SEGMENTATION_LOADING_COMPLETE, openAtLargestSlice);
@@ -199,5 +229,6 @@ export default {
   },
   onModeExit() {
     stopServing();
+    stopServingPage();
   },
 };

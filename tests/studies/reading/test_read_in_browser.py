@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from django.contrib.sessions.models import Session
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from dicom_ingest.models import Exam
@@ -21,52 +20,10 @@ from tests.browsers import look, sign_in
 from tests.conftest import PASSWORD
 from tests.dicom_ingest.scans import mr_slice, receive
 from tests.protocols import case_of
-from tests.studies.reading.reading import INDEPENDENT, ONE_SITTING, Bench, bench, result_of
+from tests.studies.reading.browsing import VIEWER_SCRIPTS, claimed, start
+from tests.studies.reading.reading import ONE_SITTING, Bench, bench, result_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
-VIEWER_SCRIPTS = "**/*.bundle.*.js"
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context(viewport={"width": 1440, "height": 900})
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def one() -> Bench:
-    return bench(INDEPENDENT)
-
-
-@pytest.fixture
-def reader(one: Bench) -> User:
-    reader = one.reader("first")
-    reader.set_password(PASSWORD)
-    reader.save()
-    one.cases(3)
-    assignment.assign()
-    return reader
-
-
-@pytest.fixture
-def page(context: BrowserContext, live_server: LiveServer, reader: User) -> Page:
-    """The reader on My work. The viewer's own scripts, seconds of work, stay out unless a test lets them in."""
-    page = context.new_page()
-    page.route(VIEWER_SCRIPTS, lambda route: route.abort())
-    sign_in(page, live_server.url, reader)
-    return page
-
-
-def start(page: Page) -> None:
-    """Open the next read by its key, and wait until it is claimed."""
-    page.keyboard.press("n")
-    claimed(page)
-
-
-def claimed(page: Page) -> None:
-    page.wait_for_url(re.compile(r"/reads/[0-9a-f-]{36}/$"))
-    expect(page.locator("[name=claim]")).to_have_value(re.compile(r"[0-9a-f]{16}"))
 
 
 def test_three_reads_are_done_with_the_keyboard_alone(page: Page, reader: User) -> None:
@@ -172,9 +129,25 @@ def test_the_images_come_with_the_read_and_the_aided_one_follows(
     start(page)
     page.frame_locator("[data-viewer]").locator("canvas").first.wait_for(timeout=60_000)
     look(page, "read-unaided")
+    first = page.url
+    viewer = page.locator("[data-viewer]").element_handle()
+    page.locator("[data-viewer]").evaluate("frame => { frame.contentWindow.isKept = true; }")
     for key in ("4", "a", "Control+Enter"):
         page.locator("body").press(key)
+    page.wait_for_url(lambda address: address != first)
     expect(page.get_by_text("What you said before, locked")).to_be_visible()
+    claimed(page)
+    expect(page.get_by_text("Read 2 of 2")).to_be_visible()
+    expect(page).to_have_title(re.compile("Read 2 of 2"))
+    expect(page.locator("[data-viewer-cover]")).to_be_hidden(timeout=60_000)
+    assert viewer is not None
+    shown = viewer.evaluate("frame => [frame.contentWindow.isKept, frame.contentWindow.location.search]")
+    second = page.url.removesuffix("/").rpartition("/")[2]
+    assert shown[0] is True, "the viewer was loaded anew"
+    assert f"dicomweb=/reads/{second}/dicomweb" in shown[1]
+    page.go_back()
+    expect(page.get_by_text("Your answer is saved")).to_be_visible()
+    page.go_forward()
     claimed(page)
     expect(page.get_by_text("Read 2 of 2")).to_be_visible()
     look(page, "read-aided")

@@ -1,0 +1,77 @@
+// From one read to the next without loading the viewer anew: the questions are exchanged, the viewer is asked for other
+// images. Wherever that cannot be, the browser goes to the next read's page as to any other.
+
+const LONGEST_MS = 15_000;
+const SIDE = "#read-side";
+
+const frame = () => document.querySelector("[data-viewer]");
+const cover = () => document.querySelector("[data-viewer-cover]");
+
+let isReady = false; // whether the viewer said that it is there
+let asked = ""; // the address that the viewer was told to show
+let expected = ""; // the same while its images are on their way
+
+// Show the read at `address`; what is to be done with it then is the caller's. False where it needs a page of its own.
+export async function showRead(address) {
+  if (!isReady) return false;
+  cover().hidden = false;
+  const next = await pageAt(address);
+  if (!next) return false;
+  history.pushState(null, "", address);
+  document.title = next.title;
+  const { open, draft } = next.querySelector("[data-read]").dataset;
+  Object.assign(document.querySelector("[data-read]").dataset, { open, draft });
+  document.querySelector("link[rel=prefetch]")?.remove();
+  const ahead = next.querySelector("link[rel=prefetch]");
+  if (ahead) document.head.append(document.importNode(ahead, true));
+  window.htmx.swap(SIDE, next.querySelector(SIDE).outerHTML, { swapStyle: "outerHTML", settleDelay: 0 });
+  return true;
+}
+
+// The page there, if it is that of a read with images.
+async function pageAt(address) {
+  let answer;
+  try {
+    answer = await fetch(address, { redirect: "error" });
+  } catch {
+    return null;
+  }
+  if (!answer.ok) return null;
+  const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+  return next.querySelector("[data-viewer]") && next.querySelector("[data-read]")?.dataset.open ? next : null;
+}
+
+// The images of the read that is open now.
+export function showImages(address) {
+  if (address === asked) return;
+  asked = address;
+  if (!frame().src) {
+    frame().src = address;
+    return;
+  }
+  expected = address;
+  frame().contentWindow.postMessage({ overread: "go", address }, location.origin);
+  setTimeout(() => expected === address && loadAnew(address), LONGEST_MS);
+}
+
+function loadAnew(address) {
+  isReady = false;
+  frame().addEventListener("load", uncover, { once: true });
+  frame().src = address;
+}
+
+function uncover() {
+  expected = "";
+  cover().hidden = true;
+}
+
+function hear({ origin, source, data }) {
+  if (origin !== location.origin || source !== frame()?.contentWindow) return;
+  if (data?.overread === "ready") isReady = true;
+  if (data?.overread === "shown" && rootIn(data.address) === rootIn(expected)) uncover();
+}
+
+const rootIn = (address) => new URL(address, location.href).searchParams.get("dicomweb");
+
+window.addEventListener("message", hear);
+window.addEventListener("popstate", () => location.reload());
