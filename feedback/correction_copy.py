@@ -6,6 +6,7 @@ names it as its predecessor (Predecessor Documents Sequence, as a Standard Exten
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -24,7 +25,6 @@ from inference.writers import provenance
 
 SERIES_NUMBER_OFFSET = 6000
 """A copy's series number is that of its source plus this: behind what pipelines make."""
-_LABEL_LENGTH = 64
 _EDITED = "SEMIAUTOMATIC"
 """Of a structure that an algorithm drew and a person changed (PS3.3, C.8.20.2)."""
 
@@ -40,21 +40,24 @@ class Structures:
 def matched(sent: Dataset, predecessor: Dataset) -> dict[int, int]:
     """By the number of each segment that was sent, the number that it has in the copy.
 
-    A segment keeps the number of its predecessor's with the same label, or else with the same number; what is new gets
-    a number that is free. Viewers count segments anew when one before them is empty, but keep their labels.
+    A segment is its predecessor's with the same label, where no other has it, or else with the same number; what is new
+    gets a number that is free. Viewers count segments anew when one before them is empty, but keep their labels.
     """
-    mine, theirs = segments_of(sent), segments_of(predecessor)
-    by_label = {str(one.get("SegmentLabel", "")): number for number, one in theirs.items()}
+    mine, theirs = _labels(sent), _labels(predecessor)
+    once = {label for label, count in Counter(theirs.values()).items() if count == 1}
+    by_label = {label: number for number, label in theirs.items() if label in once}
     found: dict[int, int] = {}
-    for number, one in mine.items():
-        same = by_label.get(str(one.get("SegmentLabel", "")))
-        if same is not None and same not in found.values():
-            found[number] = same
-    for number in mine.keys() - found.keys():
-        taken = {*found.values()}
-        free = number if number in theirs and number not in taken else max([0, *taken, *theirs]) + 1
-        found[number] = free
+    for number, label in mine.items():
+        if label in by_label:
+            found[number] = by_label.pop(label)
+    for number in sorted(mine.keys() - found.keys()):
+        taken = set(found.values())
+        found[number] = number if number in theirs and number not in taken else max([0, *taken, *theirs]) + 1
     return found
+
+
+def _labels(dataset: Dataset) -> dict[int, str]:
+    return {number: str(one.get("SegmentLabel", "")) for number, one in segments_of(dataset).items()}
 
 
 def corrected_segments(sent: Dataset, predecessor: Dataset, numbers: Mapping[int, int]) -> dict[int, Dataset]:

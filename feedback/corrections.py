@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,16 +51,22 @@ class NotKept(Exception):
     """A correction that cannot be saved as it is; the text says why and what to do."""
 
 
+class Unfit(NotKept):
+    """The images, or what is to be corrected, let nobody save one. The text may name a series of the store."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """What is corrected, and by whom. sitting: the read, or "" on the result's page; seconds: since the editor opened.
 
-    study: whose read it is, and case: of which case, for the audit trail; of a result's page neither is known.
+    hold: called within the transaction that saves; raises NotKept where it may not be saved any more, and keeps that
+    from changing until the transaction ends. study, case: of the read, for the audit trail.
     """
 
     author: User
     exam: Exam
     predecessor: Series
+    hold: Callable[[], None]
     result: Result | None = None
     sitting: str = ""
     seconds: float | None = None
@@ -133,13 +140,13 @@ def read_segmentation(series: Series) -> Dataset:
     """The one segmentation of a stored series. Raises NotKept."""
     files = orders.files_of([series])
     if len(files) != 1:
-        raise NotKept(f"The segmentation to correct has {len(files)} files, not one, so it cannot be corrected here.")
+        raise Unfit(f"The segmentation to correct has {len(files)} files, not one, so it cannot be corrected here.")
     try:
         found = pydicom.dcmread(files[0])
     except (OSError, InvalidDicomError) as fault:
-        raise NotKept(f"The segmentation to correct cannot be read. {_AGAIN} Tell the portal's operator.") from fault
+        raise Unfit(f"The segmentation to correct cannot be read. {_AGAIN} Tell the portal's operator.") from fault
     if found.SOPClassUID not in SEGMENTATIONS:
-        raise NotKept("What is to be corrected is no DICOM Segmentation. Only those can be corrected here.")
+        raise Unfit("What is to be corrected is no DICOM Segmentation. Only those can be corrected here.")
     return found
 
 
@@ -164,7 +171,7 @@ def _source_of(sent: Dataset, to: Target) -> Source:
     try:
         source = source_of(series)
     except NotOnGrid as fault:
-        raise NotKept(f"{fault} {_AGAIN} Tell the study's coordinator.") from fault
+        raise Unfit(f"{fault} {_AGAIN} Tell the study's coordinator.") from fault
     if str(sent.get("FrameOfReferenceUID", "")) != source.frame_of_reference:
         raise NotKept(
             f"This segmentation is drawn in another frame of reference than the images. {_AGAIN} Reload the page, and "
@@ -195,7 +202,7 @@ def _keep(to: Target, copy: Dataset, original: bytes) -> Correction:
     try:
         filed = indexer.file_deposit(copy, exam=to.exam, origin=Series.Origin.CORRECTED)
     except indexer.NotFiled as fault:
-        raise NotKept(f"{fault} {_AGAIN} Save once more.") from fault
+        raise Unfit(f"{fault} {_AGAIN} Save once more.") from fault
     return _add(
         to,
         series=filed.series,
@@ -207,8 +214,7 @@ def _keep(to: Target, copy: Dataset, original: bytes) -> Correction:
 def _add(to: Target, **what: object) -> Correction:
     """The row, in place of the author's one before it, within the caller's transaction."""
     User.objects.select_for_update(no_key=True).get(pk=to.author.pk)  # one save of an author after the other
-    if to.result is not None:
-        _hold_current(to)
+    to.hold()
     before = Correction.objects.filter(
         predecessor=to.predecessor, author=to.author, sitting=to.sitting, replaced_by=None
     )
@@ -228,11 +234,9 @@ def _add(to: Target, **what: object) -> Correction:
     return correction
 
 
-def _hold_current(to: Target) -> None:
-    """Keep the result from being superseded until the transaction ends. A read shows what it shows, so there it may."""
-    if to.sitting:
-        return
-    job = Job.objects.select_for_update(of=("self",)).get(result=to.result)
+def hold_current(result: Result) -> None:
+    """Keep the result from being superseded until the transaction ends. Raises NotKept when it is."""
+    job = Job.objects.select_for_update(of=("self",)).get(result=result)
     if job.state != Job.State.SUCCEEDED:
         raise NotKept(f"A newer run has replaced this result. {_AGAIN} Open the current result and correct that.")
 
@@ -260,8 +264,10 @@ def _name_of(author: User) -> str:
 __all__ = [
     "NotKept",
     "Target",
+    "Unfit",
     "current",
     "deposit",
+    "hold_current",
     "may_correct",
     "newest_outside_reads",
     "read_segmentation",

@@ -1,7 +1,8 @@
 from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
-from feedback import builder_views, views
+from dicom_ingest.dicomweb.urls import root
+from feedback import builder_views, correction_views, views
 from feedback.api import FeedbackViewSet
 from feedback.course import pages
 
@@ -13,6 +14,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("results/<uuid:result_id>/feedback/", views.result_feedback, name="result-feedback"),
     path("results/<uuid:result_id>/course/", pages.course_page, name="course"),
     path("results/<uuid:result_id>/course/print/", pages.course_print, name="course-print"),
+    path("results/<uuid:result_id>/correction/", correction_views.correction, name="result-correction"),
+    path("results/<uuid:result_id>/correction/begin/", correction_views.begin, name="result-correction-begin"),
+    path("results/<uuid:result_id>/correction/none/", correction_views.none, name="result-correction-none"),
+    path("results/<uuid:result>/dicomweb/", include(root(correction_views.scope_of, store=correction_views.store))),
     path("forms/", builder_views.form_list, name="forms"),
     path("forms/<slug:slug>/", builder_views.builder, name="form-builder"),
     path("forms/<slug:slug>/step/", builder_views.step, name="form-step"),

@@ -14,6 +14,7 @@ from dicom_ingest.models import Series
 from feedback import posting
 from feedback.agreements import agreements_of
 from feedback.cards import cards_of
+from feedback.correction_views import block_of
 from feedback.findings import found_in
 from feedback.languages import wanted_by
 from feedback.panel import Panel, panel_for
@@ -84,6 +85,7 @@ def _page(request: SignedInRequest, panel: Panel, *, status: HTTPStatus) -> Http
         "agreements": agreements_of(result),
         "files": result.files.all() if may(user, Capability.EXPORT_FILES, result.job) else [],
         "viewer": _viewer(result),
+        "correction": block_of(result, user),
         "reviews": reviews,
         "statements": statements_by_reader(result, user) if reviews else [],
     }

@@ -1,4 +1,4 @@
-"""STOW-RS of one object that a person made in the viewer: taken whole, and answered in the names that it was sent under.
+"""STOW-RS of one object that a person made in the viewer: taken whole, and answered in the names it was sent under.
 
 Viewers take every 2xx but 201 for success, so the answer is 200 when it is kept and 4xx when it is not.
 """

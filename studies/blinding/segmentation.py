@@ -97,7 +97,7 @@ def header(source: dict[str, Any], grid: Grid, structures: Sequence[Named], plac
     made.ContentDate, made.ContentTime = image.get("StudyDate", ""), image.get("StudyTime", "")
     made.SeriesDate, made.SeriesTime = made.ContentDate, made.ContentTime
     _describe_pixels(made, grid, count=len(structures))
-    made.SegmentSequence = [_segment(named, number) for number, named in enumerate(structures, start=1)]
+    made.SegmentSequence = [segment(named, number) for number, named in enumerate(structures, start=1)]
     made.ReferencedSeriesSequence = [_referenced(grid, salt)]
     _place_frames(made, grid, structures, salt=salt, organization=salt.uid("organization", place.sop_uid))
     return made
@@ -112,15 +112,16 @@ def _describe_pixels(made: Dataset, grid: Grid, *, count: int) -> None:
     made.BitsAllocated, made.BitsStored, made.HighBit = 1, 1, 0
 
 
-def _segment(named: Named, number: int) -> Dataset:
+def segment(named: Named, number: int) -> Dataset:
+    """One structure as an item of the segment sequence, the same whoever drew it."""
     red, green, blue = bytes.fromhex(COLOURS[(number - 1) % len(COLOURS)][1:])
-    segment = Dataset()
-    segment.SegmentNumber, segment.SegmentLabel = number, named.label
-    segment.SegmentAlgorithmType = "MANUAL"  # the one of the three that names no algorithm
-    segment.SegmentedPropertyCategoryCodeSequence = [CATEGORY]
-    segment.SegmentedPropertyTypeCodeSequence = [CodedConcept(named.code.value, named.code.scheme, named.meaning)]
-    segment.RecommendedDisplayCIELabValue = list(CIELabColor.from_rgb(red, green, blue).value)
-    return segment
+    item = Dataset()
+    item.SegmentNumber, item.SegmentLabel = number, named.label
+    item.SegmentAlgorithmType = "MANUAL"  # the one of the three that names no algorithm
+    item.SegmentedPropertyCategoryCodeSequence = [CATEGORY]
+    item.SegmentedPropertyTypeCodeSequence = [CodedConcept(named.code.value, named.code.scheme, named.meaning)]
+    item.RecommendedDisplayCIELabValue = list(CIELabColor.from_rgb(red, green, blue).value)
+    return item
 
 
 def _referenced(grid: Grid, salt: Salt) -> Dataset:

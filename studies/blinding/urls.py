@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from dicom_ingest.dicomweb.access import resource
 from studies.blinding import retrieve, search
 from studies.blinding.access import scope_of
+from studies.reading import deposits
 
 _SERIES = "studies/<str:study>/series/<str:series>"
 _INSTANCE = f"{_SERIES}/instances/<str:instance>"
@@ -17,7 +18,7 @@ def _pictures(of: str, render: retrieve.Retrieve, *, level: str) -> list[URLPatt
 
 urlpatterns = [
     path(f"{_INSTANCE}/frames/<str:frames>", resource(scope_of, GET=retrieve.frames)),
-    path("studies", resource(scope_of, GET=search.search_studies)),
+    path("studies", resource(scope_of, GET=search.search_studies, POST=deposits.store)),
     path("series", resource(scope_of, GET=search.search_series)),
     path("instances", resource(scope_of, GET=search.search_instances)),
     path("studies/<str:study>/metadata", resource(scope_of, GET=retrieve.study_metadata)),

@@ -25,7 +25,7 @@ from portal.signed_in import SignedInRequest
 from studies.blinding import originals
 from studies.blinding.links import viewer_url
 from studies.models import Read
-from studies.reading import reading_list, reads
+from studies.reading import corrections, reading_list, reads
 from studies.reading.read_panel import Attempt, ReadPanel, open_panel, panel_for, saved_panel
 from studies.reading.reads import AlreadySubmitted, ClaimedElsewhere, ReadRefused
 
@@ -190,7 +190,8 @@ def _part(request: SignedInRequest, panel: ReadPanel, status: HTTPStatus) -> Htt
 def _page(request: SignedInRequest, panel: ReadPanel, status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
     # Whoever amends has opened the read before.
     viewer = viewer_url(panel.read) if panel.attempt.is_amendment else ""
-    return render(request, "studies/read.html", {"panel": panel, "viewer": viewer}, status=status)
+    shown = {"panel": panel, "viewer": viewer, "correction": corrections.block_of(panel.read)}
+    return render(request, "studies/read.html", shown, status=status)
 
 
 def _seconds(request: SignedInRequest) -> float:

@@ -112,6 +112,14 @@ def save_draft(read_id: UUID, *, by: User, claim: str, answers: Mapping[str, obj
     return read
 
 
+def hold_claimed(read_id: UUID, *, by: User, claim: str) -> Read:
+    """The read, which stays open and claimed by the window that asks until the caller's transaction ends.
+
+    Raises Read.DoesNotExist, AlreadySubmitted, ClaimedElsewhere, ReadRefused.
+    """
+    return _claimed(read_id, by, claim)
+
+
 @transaction.atomic
 def submit(read_id: UUID, *, by: User, claim: str, answers: Mapping[str, object], active: float) -> Response:
     """Lock the answers of the read. What waited for it may be opened from now, or after its washout.

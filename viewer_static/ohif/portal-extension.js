@@ -208,6 +208,81 @@ function rememberByPlace({ viewportGridService }) {
   });
 }
 
+// Saving a corrected segmentation: the page beside the viewer asks for it, and is told how it went. js/correction.js
+const SIGNED_OUT = 'You are signed out, so it was not saved. Sign in again in another tab, and save again.';
+const AWAY = 'The portal cannot be reached, so it was not saved. Save again in a moment.';
+const NOTHING_DRAWN = 'Nothing is drawn, and an empty mask cannot be saved. If nothing should be drawn, press "No lesion" on the page.';
+
+// OHIF's own requests carry no token against forged ones, and it drops what the portal answers.
+class SignedRequest extends XMLHttpRequest {
+  constructor(opened) {
+    super();
+    this.opened = opened;
+  }
+
+  open(...how) {
+    super.open(...how);
+    this.setRequestHeader('X-CSRFToken', /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? '');
+    if (this.opened) this.setRequestHeader('X-Overread-Opened', this.opened);
+  }
+}
+
+function refusalOf(request) {
+  if (request.status === 0) return AWAY;
+  if (request.status === 401) return SIGNED_OUT;
+  try {
+    return JSON.parse(request.responseText).detail;
+  } catch {
+    return `The portal failed to save it (error ${request.status}). Save again in a moment.`;
+  }
+}
+
+const isDrawn = ({ representationData }) =>
+  (representationData?.Labelmap?.imageIds ?? []).some(id => window.cornerstone.cache.getImage(id)?.getPixelData().some(label => label !== 0));
+
+// What is wrong, in words; '' once it is saved.
+async function saveSegmentation({ extensionManager, commandsManager, servicesManager }, opened = '') {
+  const { segmentationService, viewportGridService } = servicesManager.services;
+  const active = segmentationService.getActiveSegmentation(viewportGridService.getActiveViewportId());
+  const segmentation = active ?? segmentationService.getSegmentations()[0];
+  if (!segmentation) return 'The segmentation is still being loaded. Save again in a moment.';
+  if (!isDrawn(segmentation)) return NOTHING_DRAWN;
+  const request = new SignedRequest(opened);
+  try {
+    const options = { SeriesDescription: 'Correction' };
+    const { dataset } = commandsManager.runCommand('generateSegmentation', { segmentationId: segmentation.segmentationId, options });
+    await extensionManager.getActiveDataSource()[0].store.dicom(dataset, request);
+  } catch (fault) {
+    return request.readyState === XMLHttpRequest.UNSENT ? `The viewer could not put it together (${fault.message}).` : refusalOf(request);
+  }
+  return '';
+}
+
+function serveCorrection(managers) {
+  const { commandsManager, servicesManager } = managers;
+  const { segmentationService, uiNotificationService } = servicesManager.services;
+  const tell = message => window.parent.postMessage(message, window.location.origin);
+  const save = async opened => {
+    const problem = await saveSegmentation(managers, opened);
+    tell({ overread: 'saved', problem });
+    if (problem) uiNotificationService.show({ title: 'Not saved', message: problem, type: 'error', duration: 10000 });
+    return problem;
+  };
+  // Also from OHIF's own menu.
+  commandsManager.registerCommand('SEGMENTATION', 'storeSegmentation', { commandFn: () => save('') });
+  const take = ({ origin, source, data }) => {
+    if (origin === window.location.origin && source === window.parent && data?.overread === 'save') save(data.opened);
+  };
+  window.addEventListener('message', take);
+  const changed = segmentationService.subscribe(segmentationService.EVENTS.SEGMENTATION_DATA_MODIFIED, () => tell({ overread: 'mask-changed' }));
+  return () => {
+    window.removeEventListener('message', take);
+    changed.unsubscribe();
+  };
+}
+
+let stopCorrecting = () => {};
+
 export default {
   id: 'overread',
   preRegistration({ servicesManager }) {
@@ -216,11 +291,14 @@ export default {
   getHangingProtocolModule() {
     return [2, 3, 4, 5, 6, 7, 8, 9].map(sideBySide).map(protocol => ({ name: protocol.id, protocol }));
   },
-  onModeEnter({ servicesManager, commandsManager }) {
+  onModeEnter({ servicesManager, commandsManager, extensionManager }) {
     const { services } = servicesManager;
     const { segmentationService, measurementService, cornerstoneViewportService } = services;
     stopServing = serveForm(commandsManager, measurementService);
     stopServingPage = servePage(commandsManager);
+    if (window.location.pathname === '/segmentation') {
+      stopCorrecting = serveCorrection({ servicesManager, commandsManager, extensionManager });
+    }
     // The anatomy has to be judged through the overlay; OHIF's own half-opaque fill hides it.
     segmentationService.setStyle({ type: 'Labelmap' }, { fillAlpha: 0.2, fillAlphaInactive: 0.2 });
     segmentationService.subscribe(segmentationService.EVENTS.SEGMENTATION_LOADING_COMPLETE, openAtLargestSlice);
@@ -230,5 +308,7 @@ export default {
   onModeExit() {
     stopServing();
     stopServingPage();
+    stopCorrecting();
+    stopCorrecting = () => {};
   },
 };
