@@ -112,9 +112,15 @@ def _describe(made: Dataset, structures: Structures, numbers: list[int]) -> None
     order = list(structures.segments)
     made.SegmentSequence = [structures.segments[number] for number in order]
     own = dict(zip(numbers, order, strict=True))
-    for groups in made.PerFrameFunctionalGroupsSequence:
-        identification = groups.SegmentIdentificationSequence[0]
-        identification.ReferencedSegmentNumber = own[int(identification.ReferencedSegmentNumber)]
+    renumber(made, own)
+
+
+def renumber(dataset: Dataset, numbers: Mapping[int, int]) -> None:
+    """Give the frames' segments the numbers that stand for theirs. The segments themselves stay as they are."""
+    shared = dataset.get("SharedFunctionalGroupsSequence") or []
+    for groups in [*shared, *dataset.PerFrameFunctionalGroupsSequence]:
+        for identification in groups.get("SegmentIdentificationSequence") or ():
+            identification.ReferencedSegmentNumber = numbers[int(identification.ReferencedSegmentNumber)]
 
 
 def _pixels(structures: Structures, source: Source) -> NDArray[np.uint8]:

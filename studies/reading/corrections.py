@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -184,32 +183,24 @@ def _hold(read: Read, by: User) -> None:
 
 def _renumber(sent: Dataset, shown: Shown) -> None:
     """Give the segments the numbers and labels of the arm's own; what it does not draw keeps what the read calls it."""
-    as_shown = _segments_shown(shown)
-    numbers = correction_copy.matched(sent, as_shown)
-    theirs = kept.segments_of(as_shown)
+    places = correction_copy.matched(sent, _segments_shown(shown))
     own = kept.segments_of(kept.read_segmentation(shown.predecessor))
-    free = max(own, default=0)
-    new_numbers: dict[int, int] = {}
-    for number, place in numbers.items():
-        if place in shown.own_numbers:
-            new_numbers[number] = shown.own_numbers[place]
-        else:
-            free += 1
-            new_numbers[number] = free
-    segments = []
-    for one in sent.SegmentSequence:
-        number = int(one.SegmentNumber)
-        place, item = numbers[number], one
-        if new_numbers[number] in own:
-            item.SegmentLabel = own[new_numbers[number]].SegmentLabel
-        elif place in theirs:
-            item = deepcopy(theirs[place])
-        item.SegmentNumber = new_numbers[number]
-        segments.append(item)
-    sent.SegmentSequence = segments
-    for groups in [*sent.get("SharedFunctionalGroupsSequence", []), *sent.PerFrameFunctionalGroupsSequence]:
-        for identification in groups.get("SegmentIdentificationSequence") or ():
-            identification.ReferencedSegmentNumber = new_numbers[int(identification.ReferencedSegmentNumber)]
+    numbers: dict[int, int] = {}
+    for number, place in places.items():
+        numbers[number] = shown.own_numbers.get(place) or max([*own, *numbers.values()], default=0) + 1
+    sent.SegmentSequence = [
+        _named(one, numbers[number], places[number], own, shown) for number, one in kept.segments_of(sent).items()
+    ]
+    correction_copy.renumber(sent, numbers)
+
+
+def _named(sent: Dataset, number: int, place: int, own: Mapping[int, Dataset], shown: Shown) -> Dataset:
+    if number in own:
+        sent.SegmentLabel = own[number].SegmentLabel
+    elif place <= len(shown.drawn.structures):
+        sent = segmentation.segment(shown.drawn.structures[place - 1], number)
+    sent.SegmentNumber = number
+    return sent
 
 
 def _segments_shown(shown: Shown) -> Dataset:
