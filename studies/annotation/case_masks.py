@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
@@ -26,7 +26,8 @@ def upload(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
     case = get_object_or_404(cases, study=frame.study, number=number)
     arm = next((one for one in case.protocol.content.arms if one.key == request.POST.get("arm")), None)
     if arm is None:
-        raise Http404
+        messages.error(request, "Nothing was taken: choose the arm whose mask it is.")
+        return redirect("study-case", slug, number)
     try:
         _take(request, case, arm.key)
     except (NotAMask, Refused) as refusal:

@@ -12,9 +12,11 @@ from feedback.forms import quality_form
 from feedback.responses import submit
 from inference.models import Job, PipelineVersion, RegisteredModel, Result
 from portal.access import Role
+from portal.models import User
+from studies.annotation import dealing
 from studies.blinding import preparation
 from studies.cases import case_tables
-from studies.models import Case, Membership, OutsideTable, Read, Study
+from studies.models import Case, Membership, OutsideTable, ProtocolVersion, Read, Study
 from studies.people import group_grants, invitations
 from tests.conftest import Cast
 from tests.dicom_ingest.scans import complete, mr_slice, receive
@@ -36,7 +38,7 @@ def values(exam_with_everything: Result, cast: Cast) -> Values:
     grant = group_grants.grant(study, "cn=readers", Role.READER, by=cast.coordinator)
     model = RegisteredModel.objects.create(name="deepbet", version="1", digest="m", backend="torchscript")
     form_drafts.begin("Brain", by=cast.coordinator)
-    read = _read(exam, cast)
+    read, annotation = _read(exam, cast), _annotation(exam)
     return {
         "": {
             "slug": "brain",
@@ -82,6 +84,7 @@ def values(exam_with_everything: Result, cast: Cast) -> Values:
         "quarantine-download": {"pk": quarantined.pk},
         **_of_transfers(exam),
         **_of_root(read),
+        **{name: {"read_id": annotation.pk} for name in TABLE if name.startswith("annotation")},
     }
 
 
@@ -112,6 +115,28 @@ def _read(exam: Exam, cast: Cast) -> Read:
         opened_at=now(),
         form=quality_form(),
         protocol=case.protocol,
+        position=1,
+    )
+
+
+def _annotation(exam: Exam) -> Read:
+    """A mask of the exam, which `annotator` has begun with."""
+    case = Case.objects.get(exam=exam)
+    arms = [{"key": "expert", "label": "Expert", "findings": {"kind": "people", "gives": "masks"}}]
+    amended = ProtocolVersion.objects.create(
+        study=case.study, number=2, document={**case.protocol.document, "arms": arms}, frozen_at=now()
+    )
+    return Read.objects.create(
+        study=case.study,
+        case=case,
+        reader=User.objects.create_user("annotator"),
+        kind=Read.Kind.ANNOTATION,
+        arms=["expert"],
+        condition="expert",
+        state=Read.State.OPENED,
+        opened_at=now(),
+        form=dealing.form(),
+        protocol=amended,
         position=1,
     )
 

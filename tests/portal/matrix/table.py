@@ -10,6 +10,7 @@ from portal.access import Role
 ADMIN = frozenset({"admin"})
 READERS = frozenset({"reader", "other_reader"})
 THE_READER = frozenset({"reader"})
+THE_ANNOTATOR = frozenset({"annotator"})
 COORDINATORS = frozenset({"coordinator"}) | ADMIN
 FEEDBACK_SEEN_BY = frozenset({"governance", "reader"}) | COORDINATORS  # a reader sees their own
 JOBS = frozenset({"qc", "scientist"}) | COORDINATORS
@@ -47,6 +48,7 @@ TABLE: dict[str, Row] = {
     "study-case":                 Row(allowed=OVERSEERS),
     "study-case-qc":              Row(allowed=ADMIN | {"qc"}, method="post"),
     "study-case-qc-again":        Row(allowed=COORDINATORS, method="post"),
+    "study-case-mask":            Row(allowed=COORDINATORS, method="post"),
     "study-case-try-again":       Row(allowed=COORDINATORS, method="post"),
     "study-screening":            Row(allowed=OVERSEERS),
     "study-screening-again":      Row(allowed=COORDINATORS, method="post"),
@@ -79,6 +81,12 @@ TABLE: dict[str, Row] = {
     "read":                       Row(allowed=frozenset({"reader"})),
     "read-open":                  Row(allowed=frozenset({"reader"}), method="post"),
     "read-draft":                 Row(allowed=frozenset({"reader"}), method="post"),
+    "annotation":                 Row(allowed=THE_ANNOTATOR),
+    "annotation-mask":            Row(allowed=THE_ANNOTATOR),
+    "annotation-upload":          Row(allowed=THE_ANNOTATOR, method="post"),
+    "annotation-start":           Row(allowed=THE_ANNOTATOR, method="post"),
+    "annotation-submit":          Row(allowed=THE_ANNOTATOR, method="post"),
+    "annotation-images":          Row(allowed=THE_ANNOTATOR),
     "read-submit":                Row(allowed=frozenset({"reader"}), method="post"),
     "study-reads":                Row(allowed=frozenset({"governance"}) | COORDINATORS),
     "study-reads-reader":         Row(allowed=frozenset({"governance"}) | COORDINATORS),

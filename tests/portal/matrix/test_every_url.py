@@ -52,7 +52,8 @@ def _clients(cast: Cast) -> dict[str, Client]:
         clients[member.name].force_login(getattr(cast, member.name))
     for name, role in BESIDE_THE_CAST.items():
         clients[name] = Client()
-        clients[name].force_login(user := User.objects.create_user(name))
+        user, _ = User.objects.get_or_create(username=name)
+        clients[name].force_login(user)
         Membership.objects.create(study=Study.objects.get(slug="brain"), user=user, role=role)
     return clients
 

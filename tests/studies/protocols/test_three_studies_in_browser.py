@@ -23,14 +23,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What the coordinator writes: `people` with role and kind of reader, `truth` as the one column of a table."""
+    """What the coordinator writes: `people` with role and kind of reader, `truth` as a table's one column and cell."""
 
     template: str
     title: str
     ae_title: str
     rule: str
     people: dict[str, tuple[str, str]]
-    truth: str = ""
+    truth: tuple[str, str] = ("", "")
     form: str = ""
     arms: tuple[str, ...] = field(default=("ai",))
 
@@ -52,7 +52,7 @@ WANTED = (
             "judge": ("Adjudicator", ""),
         },
         form="Brain tumour follow-up",
-        truth="response",
+        truth=("response", "stable"),
     ),
     Wanted(
         template="lts",
@@ -75,7 +75,7 @@ WANTED = (
         rule='called_ae == "HFSTUDY"',
         people={"first": ("Reader", "Resident"), "second": ("Reader", "Resident")},
         form="Hip fracture",
-        truth="state",
+        truth=("state", "fracture"),
     ),
 )
 
@@ -102,7 +102,7 @@ def test_a_new_coordinator_sets_up_the_study_from_the_pages_alone(
         *wanted.people,
         "coordinator",
     }
-    if wanted.truth:
+    if any(wanted.truth):
         set_truth(page, live_server, wanted, study)
         assert TruthVersion.objects.get(study=study).is_locked
     page.context.close()
@@ -180,7 +180,8 @@ def set_truth(page: Page, live_server: LiveServer, wanted: Wanted, study: Study)
     exam = Exam.objects.create(study_instance_uid="1.2.3.4", accession_number="ACC-7", patient_id="P7")
     case_of(study, exam, number=1)
     page.goto(f"{live_server.url}/studies/{wanted.slug}/truth/")
-    table = f"AccessionNumber,{wanted.truth}\nACC-7,stable\n".encode()
+    column, cell = wanted.truth
+    table = f"AccessionNumber,{column}\nACC-7,{cell}\n".encode()
     page.set_input_files("#truth-file", {"name": "truth.csv", "mimeType": "text/csv", "buffer": table})
     page.get_by_role("button", name="Upload and look at it").click()
     page.get_by_role("button", name="Keep 1").click()
