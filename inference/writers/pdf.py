@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -17,20 +17,14 @@ from pydicom import Dataset
 from pydicom.uid import EncapsulatedPDFStorage
 from pydicom.valuerep import PersonName
 
-from inference.errors import InstallationFault
 from inference.products import FinishedRun, WrittenFile
-from inference.writers import provenance
+from inference.writers import printing, provenance
 from inference.writers.findings import most_probable_first
 from inference.writers.pictures import pictures_of, readable
 
 FILE_NAME = "report.pdf.dcm"
 TEMPLATES = Path(__file__).parent.parent / "templates"
 TEMPLATE = "inference/result_report.html"
-MISSING = (
-    "A result cannot be written as PDF: WeasyPrint, or the Pango library that it draws with, is missing ({fault}). "
-    'Install both: pip install "overread[report]" and, on Debian, apt-get install libpango-1.0-0 libpangoft2-1.0-0 '
-    "fonts-dejavu-core. Or take pdf out of the objects of the pipeline."
-)
 
 
 def write(run: FinishedRun, folder: Path) -> list[WrittenFile]:
@@ -57,22 +51,13 @@ def make_document(run: FinishedRun) -> Dataset:
 
 def _page(run: FinishedRun) -> bytes:
     html = _template().render(Context(_said(run)))
-    page: bytes = _printer()(string=html).write_pdf()
+    page: bytes = printing.printer()(string=html).write_pdf()
     return page
 
 
 @cache
 def _template() -> Any:
     return Engine(dirs=[str(TEMPLATES)], app_dirs=False).get_template(TEMPLATE)
-
-
-def _printer() -> Callable[..., Any]:
-    try:
-        from weasyprint import HTML  # noqa: PLC0415 - an extra, and a second of loading for those who need it
-    except (ImportError, OSError) as fault:
-        raise InstallationFault(MISSING.format(fault=fault)) from fault
-    printer: Callable[..., Any] = HTML
-    return printer
 
 
 def _said(run: FinishedRun) -> dict[str, Any]:

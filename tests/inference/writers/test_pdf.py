@@ -12,7 +12,7 @@ import pydicom
 import pytest
 
 from inference.errors import InstallationFault
-from inference.writers import pdf
+from inference.writers import printing
 from inference.writers.pdf import write
 from tests.inference.writers.runs import finished, hips_and_chest, of_radiographs, two_organs, verdict
 from tests.inference.writers.sources import ct_series, radiographs
@@ -34,7 +34,7 @@ def html_of(run: Any, monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
         def write_pdf(self) -> bytes:
             return b"%PDF"
 
-    monkeypatch.setattr(pdf, "_printer", lambda: Printer)
+    monkeypatch.setattr(printing, "printer", lambda: Printer)
     write(run, folder)
     return given[0]
 
