@@ -230,6 +230,7 @@ CELERY_BEAT_SCHEDULE = {
         "portal.audit.tasks.write_anchor": 60.0,
         **({"portal.accounts.tasks.check_directory": OVERREAD_DIRECTORY_SECONDS} if OVERREAD_LDAP.is_on else {}),
         "studies.tasks.assign_reads": 5.0,
+        "studies.tasks.make_reports": 10.0,
         "studies.tasks.check_cases": 10.0,
         "studies.tasks.prepare_reads": 10.0,
         "studies.tasks.tidy_reads": 3600.0,

@@ -186,6 +186,7 @@ from studies.case_models import (  # noqa: E402 - they refer to Study
     TruthVersion,
 )
 from studies.evidence.models import MaskComparison, StructureOverlap  # noqa: E402
+from studies.evidence.report_models import StudyReport  # noqa: E402
 from studies.member_models import GroupGrant, Invitation  # noqa: E402
 from studies.protocol_models import ProtocolVersion, StageChange  # noqa: E402
 from studies.read_models import Read, ReadingOrder, ReadResponse, StudySeed  # noqa: E402
@@ -214,6 +215,7 @@ __all__ = [
     "StructureOverlap",
     "Study",
     "StudyDestination",
+    "StudyReport",
     "StudySeed",
     "TruthVersion",
 ]

@@ -3,7 +3,7 @@ from studies import destinations, priors
 from studies.annotation import dealing
 from studies.blinding import ahead
 from studies.cases import case_flow, enrolment, retention
-from studies.evidence import mask_comparisons
+from studies.evidence import mask_comparisons, reports
 from studies.reading import adjudication, assignment, panel, reassignment
 
 
@@ -59,3 +59,8 @@ def tidy_reads() -> None:
 @job_task(queue="reports", seconds=300)
 def compare_masks() -> None:
     mask_comparisons.compare_waiting()
+
+
+@job_task(queue="reports", seconds=300)
+def make_reports() -> None:
+    reports.make_waiting()

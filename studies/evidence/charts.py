@@ -123,10 +123,14 @@ def _curves(lines: Sequence[ShownLine]) -> Chart:
         "kind": "roc",
         "title": "ROC curves",
         "series": [
-            {"label": one.whose, "text": f"{one.what} {one.estimate}", "points": [list(point) for point in one.line.points]}
+            {
+                "label": one.whose,
+                "text": f"{one.what} {one.estimate}",
+                "points": [list(point) for point in one.line.points],
+            }
             for one in lines
         ],
-    }  # fmt: skip
+    }
 
 
 def _differences(one: ShownLine, lines: Sequence[ShownLine]) -> Chart:

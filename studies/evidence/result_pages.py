@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -15,45 +16,64 @@ from django.utils.timezone import now
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from portal.access import Capability
 from portal.audit import anchors, trail
 from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
 from studies.cases import flow, flow_diagram
 from studies.cases.case_list import Kind
 from studies.cases.flow import FlowBox
-from studies.evidence import bundle, disclosure
+from studies.evidence import bundle, charts, current, report_pages
+from studies.evidence.disclosed import disclosed, kind_of
 from studies.evidence.scope import Scope
+from studies.evidence.shown import Shown, ShownTable
 from studies.models import Study
-from studies.study_frame import StudyFrame, frame_of
+from studies.study_frame import StudyFrame
 
-FORBIDDEN = 403
+KINDS = (Kind.REAL, Kind.PILOT)
 KEYLESS = (
-    "Nothing was exported: this portal has no key to make pseudonyms with. Have an administrator set "
+    "Nothing is shown or exported: this portal has no key to make pseudonyms with. Have an administrator set "
     "OVERREAD_BLINDING_KEY."
 )
-KINDS = (Kind.REAL, Kind.PILOT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownChart:
+    """A chart with the id under which its data stand in the page."""
+
+    id: str
+    data: charts.Chart
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One table of the page, and its charts."""
+
+    table: ShownTable
+    charts: tuple[ShownChart, ...]
 
 
 @require_safe
 @never_cache
 @login_required
-def results(request: SignedInRequest, slug: str) -> HttpResponse:
+@disclosed
+def results(request: SignedInRequest, frame: StudyFrame) -> HttpResponse:
     """The numbers of the study, real or pilot, with their denominators."""
-    frame = frame_of(request.user, slug, Capability.VIEW_RESULTS)
-    if why := disclosure.why_kept(frame, request.user):
-        return _kept(request, frame, why)
-    kind = kind_of(request)
+    kind, slug = kind_of(request), frame.study.slug
+    shown = current.numbers_of(Scope(study=frame.study, is_pilot=kind == Kind.PILOT))
     line = flow.line_of(frame.study)
-    counts = line.pilot if kind == Kind.PILOT else line.real
-    trail.record(Action.STUDY_RESULTS_VIEWED, of=slug, study=slug, detail={"kind": kind.value})
+    counts = shown.evidence.flow
+    detail = {"kind": kind.value, "rows": shown.count, "sha256": shown.sha256, "version": shown.evidence.protocol}
+    trail.record(Action.STUDY_RESULTS_VIEWED, of=slug, study=slug, detail=detail)
     context = {
         "frame": frame,
         "kind": kind,
         "kinds": KINDS,
-        "counts": counts,
-        "drawn": flow_diagram.draw(counts, is_read=line.is_read, link=links(frame.study, kind)),
+        "shown": shown,
+        "parts": _parts(shown),
+        "counts": counts.by_name,
+        "drawn": flow_diagram.draw(counts, is_read=line.is_read, link=_links(frame.study, kind)),
         "has_pilot": bool(line.pilot[FlowBox.RECEIVED]),
+        "report": report_pages.part(request, frame, kind),
     }
     return render(request, "studies/results.html", context)
 
@@ -61,17 +81,16 @@ def results(request: SignedInRequest, slug: str) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
-def export(request: SignedInRequest, slug: str) -> HttpResponseBase:
+@disclosed
+def export(request: SignedInRequest, frame: StudyFrame) -> HttpResponseBase:
     """Everything behind the numbers as one zip. That it was taken out is put on record before it is sent."""
-    frame = frame_of(request.user, slug, Capability.VIEW_RESULTS)
-    if why := disclosure.why_kept(frame, request.user):
-        return _kept(request, frame, why)
+    slug = frame.study.slug
     scope = Scope(study=frame.study, is_pilot=kind_of(request) == Kind.PILOT)
     try:
         made = bundle.make(scope, by=request.user.get_username(), at=now(), audit_head=anchors.head().hash)
     except ImproperlyConfigured:
         messages.error(request, KEYLESS)
-        return redirect("study-results", slug)
+        return redirect("study", slug)
     detail = {
         "kind": kind_of(request).value,
         "rows": made.rows,
@@ -85,12 +104,21 @@ def export(request: SignedInRequest, slug: str) -> HttpResponseBase:
     return answer
 
 
-def kind_of(request: SignedInRequest) -> Kind:
-    """Real cases, unless the pilot's were asked for."""
-    return Kind.PILOT if request.GET.get("cases") == Kind.PILOT else Kind.REAL
+def _parts(shown: Shown) -> list[Part]:
+    drawn = charts.charts_of(shown)
+    return [
+        Part(
+            table=table,
+            charts=tuple(
+                ShownChart(id=f"{table.key}-{place}", data=chart)
+                for place, chart in enumerate(drawn.get(table.key, []), start=1)
+            ),
+        )
+        for table in (*shown.endpoints, *shown.tables)
+    ]
 
 
-def links(study: Study, kind: Kind) -> flow_diagram.Link:
+def _links(study: Study, kind: Kind) -> flow_diagram.Link:
     """From each number of the flow to its list."""
     cases = reverse("study-cases", args=[study.slug])
 
@@ -99,7 +127,3 @@ def links(study: Study, kind: Kind) -> flow_diagram.Link:
         return f"{cases}?{urlencode(asked)}"
 
     return link
-
-
-def _kept(request: SignedInRequest, frame: StudyFrame, why: str) -> HttpResponse:
-    return render(request, "studies/results_kept.html", {"frame": frame, "why": why}, status=FORBIDDEN)

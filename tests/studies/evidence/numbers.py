@@ -68,13 +68,15 @@ def _whose() -> Sequence[Whose]:
 def _sensitivity(drawn: random.Random) -> EndpointEvidence:
     missing = (Missing(count=2, reason="without truth"), Missing(count=3, reason="not read yet"))
     return EndpointEvidence(
-        endpoint=Endpoint(key="found", label="Lesions found", measure="sensitivity", hypothesis="superiority", is_primary=True),
+        endpoint=Endpoint(
+            key="found", label="Lesions found", measure="sensitivity", hypothesis="superiority", is_primary=True
+        ),
         lines=tuple(
             line("Sensitivity", proportions.proportion(drawn.randint(18, 27), 28), whose, missing=missing)
             for whose in _whose()
         ),
         notes=("An answer of 3 or more counts as positive.",),
-    )  # fmt: skip
+    )
 
 
 def _area(drawn: random.Random) -> EndpointEvidence:
