@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from feedback.questions import Choices, Confidence, Number, Scale
 from studies.evidence.groups import NO_FINDING, NOT_SUBMITTED, Left

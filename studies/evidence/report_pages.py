@@ -14,7 +14,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from portal import live
-from portal.access import Capability
 from portal.audit import trail
 from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
