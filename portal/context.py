@@ -22,5 +22,6 @@ def navigation(request: HttpRequest) -> dict[str, object]:
         "may_send_exams": Capability.SEND_EXAMS in held,
         "may_view_reception": Capability.VIEW_RECEPTION in held,
         "may_query_pacs": Capability.QUERY_PACS in held,
+        "may_review_quality": Capability.REVIEW_QUALITY in held,
         "may_design_studies": Capability.DESIGN_STUDY in held,
     }

@@ -233,6 +233,7 @@ CELERY_BEAT_SCHEDULE = {
         "studies.tasks.make_reports": 10.0,
         "studies.tasks.check_cases": 10.0,
         "studies.tasks.prepare_reads": 10.0,
+        "studies.tasks.prepare_quality": 5.0,
         "studies.tasks.tidy_reads": 3600.0,
         "studies.tasks.compare_masks": 15.0,
     }.items()

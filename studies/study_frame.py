@@ -47,6 +47,7 @@ TABS: tuple[_Tab, ...] = (
     _Tab("study-protocol", "Protocol", Capability.VIEW_PROTOCOL),
     _Tab("study-flow", "Flow", Capability.VIEW_FLOW),
     _Tab("study-cases", "Cases", Capability.VIEW_FLOW),
+    _Tab("study-quality", "QC", Capability.VIEW_AUDIT),
     _Tab("study-truth", "Truth", Capability.VIEW_TRUTH),
     _Tab("study-reads", "Readers", Capability.VIEW_AUDIT),
     _Tab("study-results", "Results", Capability.VIEW_RESULTS),

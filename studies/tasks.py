@@ -4,6 +4,7 @@ from studies.annotation import dealing
 from studies.blinding import ahead
 from studies.cases import case_flow, enrolment, retention
 from studies.evidence import mask_comparisons, reports
+from studies.quality import preparation
 from studies.reading import adjudication, assignment, panel, reassignment
 
 
@@ -51,9 +52,15 @@ def prepare_reads() -> None:
     ahead.prepare_reads()
 
 
+@job_task(queue="ingest", seconds=300)
+def prepare_quality() -> None:
+    preparation.prepare_waiting()
+
+
 @job_task(queue="ingest")
 def tidy_reads() -> None:
     ahead.tidy()
+    preparation.tidy()
 
 
 @job_task(queue="reports", seconds=300)

@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<slug:slug>/", views.study, name="study"),
     path("studies/<slug:slug>/", include("studies.cases.case_urls")),
     path("studies/<slug:slug>/", include("studies.evidence.result_urls")),
+    path("", include("studies.quality.quality_urls")),
     path("", include("studies.log_urls")),
     path("", include("studies.people.member_urls")),
     path("exams/<str:study_instance_uid>/", views.exam, name="exam"),

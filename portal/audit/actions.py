@@ -97,6 +97,7 @@ class Action(StrEnum):
     CASE_TRIED_AGAIN = "case tried again"
     CASE_REVIEWED = "case reviewed"
     CASE_TO_BE_REVIEWED_AGAIN = "case to be reviewed again"
+    CASE_RUN_ON_OTHER_SERIES = "case run on other series"
     FINDINGS_COLLECTED = "findings collected"
     TABLE_KEPT = "table of outside results kept"
     TRUTH_VIEWED = "truth viewed"

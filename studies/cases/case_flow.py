@@ -110,10 +110,12 @@ def readmit(case: Case, protocol: ProtocolVersion) -> None:
 
 
 def judged(case: Case) -> bool:
-    """Take a case that waits for QC to where its reviews take it; False when they do not yet. Part of a transaction."""
+    """Take a case that QC has, or decided, to where its reviews take it; False when it is there. In a transaction."""
     verdict = qc_verdict.of(case)
-    if case.state != State.AWAITING_QC or verdict is None:
+    if case.state not in AFTER_PROCESSING:
         return False
+    if verdict is None:
+        return _move(case, State.AWAITING_QC)
     if verdict.is_accepted:
         return _move(case, State.ENROLLED)
     return _move(case, State.QC_REJECTED, verdict.reason)
@@ -212,7 +214,7 @@ def _after_processing(case: Case, *, is_new: bool) -> bool:
         return _move(case, State.ENROLLED)
     if is_new or case.state in UNSETTLED:
         return _begin_qc(case)
-    return judged(case)
+    return case.state == State.AWAITING_QC and judged(case)
 
 
 def _begin_qc(case: Case) -> bool:

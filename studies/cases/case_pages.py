@@ -63,7 +63,7 @@ def case_page(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
     context = {
         "frame": frame,
         "tab_here": "study-cases",
-        "view": view_of(case, frame),
+        "view": view_of(case, frame, viewer=request.user),
         "case": case,
         "unshowable": ahead.problem_of(case),
         "screening": case.screening,

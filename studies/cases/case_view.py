@@ -9,6 +9,7 @@ from django.db.models import F
 
 from inference.models import Job
 from portal.access import Capability
+from portal.models import User
 from studies.cases import case_flow, outside_findings, qc_verdict, truth
 from studies.cases.outside_findings import OutsideSeries
 from studies.models import ArmFinding, Case, CaseTruth, QCReview, Read
@@ -49,6 +50,12 @@ class QualityLine:
     needed: int
     reasons: tuple[str, ...]
     is_disputed: bool
+    hidden: int = 0
+    """Verdicts that the viewer, who is to give their own, is not told yet."""
+
+    @property
+    def given(self) -> int:
+        return len(self.reviews) + self.hidden
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +73,14 @@ class CaseView:
     after: int | None
 
 
-def view_of(case: Case, frame: StudyFrame) -> CaseView:
+def view_of(case: Case, frame: StudyFrame, *, viewer: User) -> CaseView:
     """The case as the holder of the frame may see it; it comes with its study, exam, protocol and screening."""
     return CaseView(
         case=case,
         jobs=_jobs(case),
         arms=_arms(case, shows_values=frame.may(Capability.VIEW_TRUTH)),
         stray=[one for one in outside_findings.of(case) if one.arm is None],
-        quality=_quality(case),
+        quality=_quality(case, viewer if frame.may(Capability.REVIEW_QUALITY) else None),
         truth=truth.of_case(case) if frame.may(Capability.VIEW_TRUTH) else None,
         reads=_reads(case) if frame.may(Capability.VIEW_ALL_FEEDBACK) else (),
         before=_neighbour(case, number__lt=case.number),
@@ -106,14 +113,17 @@ def _arm_line(arm: Arm, findings: Sequence[ArmFinding], *, shows_values: bool) -
     return ArmLine(arm=arm, finding=current, replaced=replaced, shows_values=shows_values)
 
 
-def _quality(case: Case) -> QualityLine | None:
+def _quality(case: Case, reviewer: User | None) -> QualityLine | None:
+    """reviewer: the viewer, where they check cases: while theirs is to come, others' verdicts are not shown."""
     control = case.protocol.content.quality_control
     reviews = list(case.qc_reviews.select_related("reviewer"))
     if not control.required and not reviews:
         return None
     counting = qc_verdict.counting_of(case, reviews)
+    told = counting if reviewer is None else qc_verdict.known_to(reviewer, case, counting)
     return QualityLine(
-        reviews=counting,
+        reviews=told,
+        hidden=len(counting) - len(told),
         earlier=[review for review in reviews if review not in counting],
         needed=control.reviewers,
         reasons=control.reasons,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from portal.models import User
 from studies.models import Case, QCReview
 
 
@@ -38,6 +39,13 @@ def counting_of(case: Case, reviews: Sequence[QCReview]) -> Sequence[QCReview]:
     """The same of all reviews of the case, which are at hand."""
     in_round = sorted((one for one in reviews if one.round == case.qc_round), key=lambda one: (one.reviewed_at, one.pk))
     return tuple({review.reviewer_id: review for review in in_round}.values())
+
+
+def known_to(reviewer: User, case: Case, given: Sequence[QCReview]) -> Sequence[QCReview]:
+    """Of those that count, what a reviewer may know: while the case waits, nothing before they gave their own."""
+    if case.state != Case.State.AWAITING_QC or any(one.reviewer_id == reviewer.pk for one in given):
+        return given
+    return ()
 
 
 def is_disputed(reviews: Sequence[QCReview]) -> bool:

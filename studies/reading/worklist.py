@@ -24,6 +24,7 @@ from portal.models import User
 from studies.cases import flow
 from studies.cases.flow import FlowLine
 from studies.models import Case, Membership, ProtocolVersion, Study
+from studies.quality import queue
 from studies.reading import reading_list
 from studies.reading.reading_list import NextRead, StudyReads
 
@@ -106,6 +107,8 @@ class Worklist:
     undispatched: tuple[Route, ...]
     recent_results: tuple[Result, ...]
     oversees: bool
+    quality: queue.Waiting | None
+    """How many cases wait for the person's quality check; None for who checks none."""
     waits_for_reads: bool
     """Whether some study gives the person reads, be there any yet or not."""
 
@@ -127,6 +130,7 @@ def worklist(user: User) -> Worklist:
         next_read=reading_list.next_of(reading),
         next_case=_next(studies),
         oversees=oversees,
+        quality=queue.waiting(user) if any(queue.REVIEWERS & set(line.roles) for line in studies) else None,
         waits_for_reads=any(READING & set(line.roles) and line.reading is None for line in studies),
         troubles=tuple(_troubles(visible)) if oversees else (),
         undecided=tuple(_undecided(visible)) if oversees else (),
