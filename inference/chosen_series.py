@@ -6,6 +6,7 @@ the same series. A job says in its `selection` who chose and why, and what the p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -74,21 +75,22 @@ def kept(exam: Exam, definition: Pipeline) -> ByPerson | None:
 
 
 @transaction.atomic
-def take_again(job: Job, choice: Choice) -> Job:
-    """Let a job that ran on the chosen series before count again, and supersede the one that counts now.
+def take_again(job: Job, chosen: Sequence[Series], choice: Choice) -> Job:
+    """Let a job of this very input, which counts no more or never ran, count again; it supersedes the one that does.
 
     Raises SeriesNotChoosable when it is the one that counts: nothing would change.
     """
     job = Job.objects.select_for_update(of=("self",)).get(pk=job.pk)
-    if job.state != Job.State.SUPERSEDED:
+    if job.state not in (Job.State.SUPERSEDED, Job.State.SKIPPED):
         raise SeriesNotChoosable("It ran on these very series. Choose others, or have the case checked again.")
     has_result = hasattr(job, "result")
     job.state = Job.State.SUCCEEDED if has_result else Job.State.QUEUED
-    job.superseded_by, job.chosen_by = None, choice.by
-    job.selection = f"{job.selection} Taken again by {_name(choice.by)}. {choice.why}"
+    job.superseded_by, job.chosen_by, job.input_series = None, choice.by, chosen[0]
+    job.selection = f"{job.selection} Chosen again by {_name(choice.by)}. {choice.why}"
     if not has_result:
         job.attempts, job.reason, job.finished_at = 0, "", None
     job.save()
+    job.more_series.set(chosen[1:])
     if has_result:
         Result.objects.filter(job=job).series().update(superseded_at=None)
     engine.supersede_older(job)

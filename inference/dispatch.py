@@ -126,7 +126,7 @@ def submit(definition: Pipeline, route: Route, *, choice: Choice | None = None) 
         engine.supersede_older(job)
         transaction.on_commit(engine.hint)
     elif choice is not None:
-        return chosen_series.take_again(job, choice)
+        return chosen_series.take_again(job, chosen, choice)
     return job
 
 

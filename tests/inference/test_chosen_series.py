@@ -88,8 +88,19 @@ def test_a_series_that_was_left_can_be_taken_again_with_the_result_it_had(route:
     second.refresh_from_db()
     assert (again, again.state, second.state) == (first, State.SUCCEEDED, State.SUPERSEDED)
     assert Result.objects.current().get() == result
-    assert again.selection.endswith("Taken again by Ada King. It was the better one.")
+    assert again.selection.endswith("Chosen again by Ada King. It was the better one.")
     assert second.superseded_by == first
+
+
+def test_a_job_that_was_skipped_because_nothing_fitted_runs_on_what_a_person_names(ada: User) -> None:
+    route = receive(series_of("AX", 4, slices=3))
+    dispatch.dispatch_exams()
+    skipped = Job.objects.get()
+    assert (skipped.state, skipped.input_series) == (State.SKIPPED, None)
+    job = choose(route, ada, 4, why="It is a T1.")
+    assert job == skipped, "all that came is the same input"
+    assert job.state == State.QUEUED and job.input_series is not None and job.chosen_by == ada
+    assert job.selection.startswith("No series fits.") and job.selection.endswith("by Ada King. It is a T1.")
 
 
 def test_one_that_had_no_result_is_queued_again(route: Route, ada: User) -> None:

@@ -18,6 +18,7 @@ from studies.blinding import preparation
 from studies.cases import case_tables
 from studies.models import Case, Membership, OutsideTable, ProtocolVersion, Read, Study
 from studies.people import group_grants, invitations
+from studies.quality import preparation as quality_preparation
 from tests.conftest import Cast
 from tests.dicom_ingest.scans import complete, mr_slice, receive
 from tests.feedback.conftest import ANSWERS
@@ -58,6 +59,7 @@ def values(exam_with_everything: Result, cast: Cast) -> Values:
             "screening": exam.screenings.get().pk,
             "table": _truth_table(cast).pk,
         },
+        **_of_quality(exam.cases.get()),
         "member-withdraw": {"pk": Membership.objects.get(user=cast.reader).pk},
         "invitation-renew": {"pk": invitation.pk},
         "invitation-withdraw": {"pk": invitation.pk},
@@ -95,6 +97,12 @@ def _of_root(read: Read) -> dict[str, dict[str, object]]:
     known = {"read": read.pk, "study": shown.uid, "series": series.uid, "instance": series.instances[0].sop}
     named = [name for name in TABLE if name.startswith(("reads/<uuid:read>/dicomweb/", "read-"))]
     return {name: {**known, "frames": 1, "rest": "elsewhere"} for name in named}
+
+
+def _of_quality(case: Case) -> dict[str, dict[str, object]]:
+    found = quality_preparation.prepared(case)
+    about = {"case": case.pk, "mark": found.mark, "name": found.addresses(case.pk)[0].rsplit("/")[-1]}
+    return dict.fromkeys(("qc-case", "qc-verdict", "qc-series", "qc-picture"), about)
 
 
 def _truth_table(cast: Cast) -> OutsideTable:

@@ -55,6 +55,13 @@ TABLE: dict[str, Row] = {
     "study-screening-decision":   Row(allowed=COORDINATORS, method="post"),
     "study-findings":             Row(allowed=COORDINATORS),
     "study-table":                Row(allowed=COORDINATORS),
+    "study-quality":              Row(allowed=COORDINATORS | {"governance"}),
+    # the queue of QC; of a study in which one checks no cases, none is there
+    "qc":                         Row(allowed=ADMIN | {"qc"}),
+    "qc-case":                    Row(allowed=ADMIN | {"qc"}),
+    "qc-verdict":                 Row(allowed=ADMIN | {"qc"}, method="post"),
+    "qc-series":                  Row(allowed=ADMIN | {"qc"}, method="post"),
+    "qc-picture":                 Row(allowed=ADMIN | {"qc"}),
     "study-truth":                Row(allowed=TRUTH_SEEN_BY),
     "study-truth-table":          Row(allowed=COORDINATORS, method="post"),
     "study-truth-segmentations":  Row(allowed=COORDINATORS),

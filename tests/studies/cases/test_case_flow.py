@@ -144,7 +144,7 @@ def test_a_rejected_case_says_why_and_can_be_checked_anew(cast: Cast) -> None:
     case.refresh_from_db()
     assert (case.state, case.state_reason) == (State.QC_REJECTED, "Motion")
     with pytest.raises(Refused, match="does not await QC"):
-        qc.review(case, Verdict.ACCEPT, by=cast.qc)
+        qc.review(case, Verdict.ACCEPT, by=cast.admin)
     qc.reopen(case, by=cast.coordinator, reason="Rejected by mistake")
     case.refresh_from_db()
     assert (case.state, qc_verdict.of(case)) == (State.AWAITING_QC, None)
@@ -154,7 +154,8 @@ def test_two_reviewers_must_agree_and_a_third_decides_between_them(cast: Cast) -
     case = checked_case(CHECKED_TWICE)
     qc.review(case, Verdict.ACCEPT, by=cast.qc)
     assert qc_verdict.of(case) is None
-    qc.review(case, Verdict.ACCEPT, by=cast.qc)
+    with pytest.raises(Refused, match="You have accepted case 1 already"):
+        qc.review(case, Verdict.ACCEPT, by=cast.qc)
     case.refresh_from_db()
     assert case.state == State.AWAITING_QC, "the same person twice is one reviewer"
     qc.review(case, Verdict.REJECT, by=cast.admin, reason="Motion")
