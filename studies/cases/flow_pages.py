@@ -19,11 +19,12 @@ from studies.blinding import ahead
 from studies.cases import flow, flow_diagram, rescreening
 from studies.cases.case_list import Kind
 from studies.cases.flow import FlowBox, FlowLine
-from studies.models import Study
+from studies.models import Case, Study
 from studies.refusals import Refused
 from studies.study_frame import StudyFrame, frame_of
 
 UNSHOWABLE_SHOWN = 20
+BY_PERSON_SHOWN = 50
 
 
 @require_safe
@@ -41,6 +42,11 @@ def flow_page(request: SignedInRequest, slug: str) -> HttpResponse:
         "diagram": _part(request, frame, line, kind),
         "missed": line.missed,
         "unshowable": ahead.problems(frame.study)[:UNSHOWABLE_SHOWN],
+        "by_person": Case.objects.filter(
+            study=frame.study, exam__jobs__chosen_by__isnull=False, exam__jobs__rerun_of=None
+        )
+        .distinct()
+        .order_by("number")[:BY_PERSON_SHOWN],
         "outdated": outdated if frame.study.enrols else 0,
         "may_manage": frame.may(Capability.MANAGE_CASES),
     }

@@ -24,6 +24,11 @@ from studies.refusals import Refused
 MOST_SKIPPED = 200
 LATELY = 8
 Verdict = QCReview.Verdict
+AFTER = {
+    Case.State.AWAITING_QC: " It waits for another reviewer.",
+    Case.State.QC_REJECTED: " U leads back, to run it on another series too.",
+}
+"""What is said besides, by where the verdict left the case."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,10 +128,7 @@ def _kept(request: SignedInRequest, case: Case, given: str) -> QCReview:
 def _said(review: QCReview) -> str:
     case = Case.objects.select_related("study").get(pk=review.case_id)
     what = "accepted" if review.verdict == Verdict.ACCEPT else f"rejected: {review.reason}"
-    waits = ""
-    if case.state == Case.State.AWAITING_QC:
-        waits = " It waits for another reviewer."
-    return f"Case {case.number} of {case.study}: {what}.{waits}"
+    return f"Case {case.number} of {case.study}: {what}.{AFTER.get(Case.State(case.state), '')}"
 
 
 def _done(

@@ -89,6 +89,7 @@ function chooseReason(digit) {
   if (!input) return;
   input.checked = true;
   input.focus();
+  find("said").replaceChildren();
 }
 
 function confirmRejection() {

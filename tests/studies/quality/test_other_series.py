@@ -104,6 +104,8 @@ def test_the_page_offers_the_series_and_says_who_chose_and_why(rejected: Case, c
         (cast.coordinator, reverse("study-quality", args=["brains"])),
     ):
         assert said in signed_in(who).get(address).content.decode(), address
+    flow = signed_in(cast.coordinator).get(reverse("study-flow", args=["brains"])).content.decode()
+    assert "Run on series that a person chose" in flow
 
 
 def test_a_case_whose_pipeline_found_no_series_runs_on_one_that_a_person_names(brains: Study, cast: Cast) -> None:

@@ -55,7 +55,7 @@ def source(instances: Sequence[Dataset], folder: Path, *segmentations: Dataset, 
 
 def json_of(instance: Dataset) -> dict[str, object]:
     plain = Dataset({tag: element for tag, element in instance.items() if tag.group != 0x7FE0})
-    return plain.to_json_dict(suppress_invalid_tags=True)  # type: ignore[no-any-return]
+    return plain.to_json_dict(suppress_invalid_tags=True)
 
 
 def green(picture: Image.Image) -> NDArray[np.bool_]:

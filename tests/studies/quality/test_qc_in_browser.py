@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from portal.models import User
 from studies.models import Case, QCReview, Study
 from studies.quality import preparation
-from tests.conftest import PASSWORD, Cast
+from tests.browsers import sign_in
+from tests.conftest import Cast
 from tests.studies.quality.checking import MakeCase, another_reviewer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
 LOOK_MS = 350
 """Longer than the page takes a key for one that was held."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright keeps an event loop in this thread, which Django takes for a coroutine that blocks.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Where pictures go: docs/screenshots when OVERREAD_SCREENSHOTS says so, so that a test run changes no file."""
-    return Path(os.environ.get("OVERREAD_SCREENSHOTS", tmp_path))
 
 
 OpenAs = Callable[[User], Page]
@@ -46,18 +31,14 @@ def open_as(browser: Browser, live_server: LiveServer) -> Iterator[OpenAs]:
     """My work of a user, in a browser of their own."""
     opened = []
 
-    def sign_in(user: User) -> Page:
+    def open_(user: User) -> Page:
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         opened.append(context)
         page = context.new_page()
-        page.goto(f"{live_server.url}/login/")
-        page.fill("[name=username]", user.username)
-        page.fill("[name=password]", PASSWORD)
-        page.press("[name=password]", "Enter")
-        page.wait_for_url(f"{live_server.url}/")
+        sign_in(page, live_server.url, user)
         return page
 
-    yield sign_in
+    yield open_
     for context in opened:
         context.close()
 
@@ -129,7 +110,7 @@ def test_a_reviewer_clears_the_queue_by_keyboard_alone(
     picture(page, pictures, "qc-nothing")
     assert set(Case.objects.values_list("state", flat=True)) == {Case.State.ENROLLED}
     seconds = QCReview.objects.values_list("active_seconds", "open_seconds")
-    assert len(seconds) == 4 and all(0 < active <= whole < 60 for active, whole in seconds)
+    assert len(seconds) == 4 and all(0 < (active or 0) <= (whole or 0) < 60 for active, whole in seconds)
 
 
 def test_a_key_that_is_held_judges_one_case(livers: Study, in_qc: MakeCase, cast: Cast, open_as: OpenAs) -> None:
