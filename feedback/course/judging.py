@@ -13,7 +13,9 @@ from enum import StrEnum
 
 from feedback.course.rules import Rule
 from feedback.longitudinal import Change
-from feedback.templatetags.figures import figure, percentage, signed
+from feedback.templatetags.figures import THIN_SPACE, figure, percentage, signed
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 class Category(StrEnum):
@@ -147,7 +149,7 @@ class _Judge:
         for category, shrinkage in self._responses():
             if shrunk.percent is not None and shrunk.percent < 0 and shrunk.reaches(shrinkage):
                 since = f"{percentage(shrunk.percent)} against the baseline of {baseline}"
-                return category, f"{since}: {category} (≤ \N{MINUS SIGN}{shrinkage:g} %)"
+                return category, f"{since}: {category} (≤{NO_BREAK}\N{MINUS SIGN}{shrinkage:g}{THIN_SPACE}%)"
         return Category.STABLE, f"{self._why_stable(grown, shrunk, baseline, nadir)}: stable"
 
     def _is_growth(self, change: Change) -> bool:
@@ -166,7 +168,8 @@ class _Judge:
 
     def _growth_limit(self) -> str:
         limit = self.rule.progression
-        return f"≥ {limit.percent:g} %" + (f" and ≥ {limit.at_least:g} {self.rule.unit}" if limit.at_least else "")
+        size = f" and ≥{NO_BREAK}{limit.at_least:g}{NO_BREAK}{self.rule.unit}" if limit.at_least else ""
+        return f"≥{NO_BREAK}{limit.percent:g}{THIN_SPACE}%{size}"
 
     def _why_stable(self, grown: Change, shrunk: Change, baseline: _Total, nadir: _Total) -> str:
         if nadir.value == 0:

@@ -267,6 +267,14 @@ def test_a_comparison_names_both_exams_the_current_one_first() -> None:
     assert query == {"StudyInstanceUIDs": ["1.2.3,9.9"], "hangingProtocolId": ["@ohif/hpCompare"]}
 
 
+def test_a_comparison_with_segmentations_takes_the_portals_layout() -> None:
+    both = query_of(links.comparison_url(STUDY, prior_study_instance_uid="9.9", overlays=(SEGMENTATION, "9.9.1")))
+    assert both["hangingProtocolId"] == ["overread-prior-beside-current"]
+    assert both["overlays"] == ["1.2.3.4,9.9.1"]
+    one = query_of(links.comparison_url(STUDY, prior_study_instance_uid="9.9", overlays=(None, "9.9.1")))
+    assert one["overlays"] == [",9.9.1"]
+
+
 def test_a_read_is_opened_on_its_own_root() -> None:
     url = links.viewer_url(STUDY, dicomweb_root="/reads/0c1d-9f/dicomweb")
     assert query_of(url)["dicomweb"] == ["/reads/0c1d-9f/dicomweb"]
