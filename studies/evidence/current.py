@@ -9,4 +9,4 @@ from studies.evidence.shown import Shown, show
 
 def numbers_of(scope: Scope) -> Shown:
     """The numbers of the scope's cases, real or pilot."""
-    return show(measures.of_study(scope.study, is_pilot=scope.is_pilot), scope)
+    return show(measures.of(scope), scope)

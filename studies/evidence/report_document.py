@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,8 +18,9 @@ from studies.cases.flow import line_of
 from studies.cases.flow_diagram import Diagram
 from studies.evidence import charts, forest
 from studies.evidence.forest import Forest
-from studies.evidence.scope import Scope
+from studies.evidence.scope import Scope, cases_in
 from studies.evidence.shown import Shown, ShownTable
+from studies.models import ArmFinding
 from studies.protocols import protocol_reading
 from studies.protocols.protocol_reading import ReadSection
 
@@ -37,6 +38,14 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UsedPipeline:
+    """A pipeline that made findings. is_frozen: in just the version that the protocol in force names."""
+
+    version: PipelineVersion
+    is_frozen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Told:
     """Everything that the report says, as it was at one moment. head: the last row of the audit trail then."""
 
@@ -48,7 +57,7 @@ class Told:
     parts: tuple[Part, ...]
     diagram: Diagram
     protocol: tuple[ReadSection, ...]
-    pipelines: tuple[PipelineVersion, ...]
+    makers: tuple[UsedPipeline, ...]
 
     @property
     def context(self) -> Mapping[str, Any]:
@@ -66,7 +75,6 @@ def told(shown: Shown, scope: Scope, *, by: str, report: UUID) -> Told:
     """What the report says of the numbers. by: the user name of who asked for it; report: its key in the portal."""
     tables = (*shown.endpoints, *shown.tables)
     sections = protocol_reading.read(scope.version.document)
-    digests = {one.digest for one in scope.content.pipelines if one.digest}
     is_read = line_of(scope.study).is_read
     return Told(
         shown=shown,
@@ -77,8 +85,17 @@ def told(shown: Shown, scope: Scope, *, by: str, report: UUID) -> Told:
         parts=tuple(Part(table=one, forests=tuple(map(forest.draw, charts.plots_of(one)))) for one in tables),
         diagram=flow_diagram.draw(shown.evidence.flow, is_read=is_read, link=lambda _box, _criterion: ""),
         protocol=tuple(one for one in sections if one.section.key not in _NOT_TOLD),
-        pipelines=tuple(PipelineVersion.objects.filter(digest__in=digests).order_by("name", "version")),
+        makers=tuple(_makers(scope)),
     )
+
+
+def _makers(scope: Scope) -> Iterator[UsedPipeline]:
+    """The versions of pipelines that made the findings which count now."""
+    counting = ArmFinding.objects.filter(cases_in(scope, "case__"), replaced_at=None, result__isnull=False)
+    frozen = {one.digest for one in scope.content.pipelines}
+    used = PipelineVersion.objects.filter(pk__in=counting.values("result__job__pipeline"))
+    for one in used.order_by("name", "version", "digest"):
+        yield UsedPipeline(version=one, is_frozen=one.digest in frozen)
 
 
 def typeset(said: Told) -> bytes:
