@@ -36,6 +36,8 @@ MEMBERS = {
     "governance": Role.GOVERNANCE,
     "scientist": Role.DATA_SCIENTIST,
 }
+ANNOTATORS = ("expert", "novice")
+"""Users who draw, in the studies that name them; each of the kind of the same name."""
 QUIET_SECONDS = 5
 EXEMPT = "exempt: invented patients"
 
@@ -64,6 +66,7 @@ class Demonstrated:
     question: str = ""
     template: str = ""
     reader_role: str = ""
+    annotators: tuple[str, ...] = ()
 
 
 BRAIN_VOLUME = Demonstrated(
@@ -95,7 +98,9 @@ STUDIES = (
     Demonstrated(
         slug="liver-transplant",
         title="Liver lobes before living donation",
-        question="Do the model's lobar volumes come close enough to a surgeon's to plan a living donation?",
+        template="lts",
+        reader_role="scorer",
+        annotators=ANNOTATORS,
         comes_to=Destination(
             ae_title="LIVER",
             pipeline="liver-transplant",
@@ -158,6 +163,8 @@ def seed() -> None:
         )
     _administrator()
     members = [(user, role) for username, role in MEMBERS.items() if (user := _new_user(username))]
+    for username in ANNOTATORS:
+        _new_user(username)
     for demonstrated in STUDIES:
         _study(demonstrated, members)
     _ae_title(COMPARISON)
@@ -184,6 +191,10 @@ def _study(demonstrated: Demonstrated, new_members: Iterable[tuple[User, Role]])
         return
     study = protocol.begin(_protocol(demonstrated), slug=demonstrated.slug, by=None)
     _join(study, _present(), demonstrated)
+    Membership.objects.bulk_create(
+        Membership(study=study, user=user, role=Role.ANNOTATOR, reader_role=user.username)
+        for user in User.objects.filter(username__in=demonstrated.annotators)
+    )
     stages.activate(study, by=None)
     if not demonstrated.template:
         Study.objects.filter(pk=study.pk).update(form=quality_form())

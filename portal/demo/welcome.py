@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from portal.demo.exams import DemonstrationExam
 from portal.demo.preflight import Setup
-from portal.demo.seed import ADMINISTRATOR, AE_TITLE, MEMBERS, PASSWORD
+from portal.demo.seed import ADMINISTRATOR, AE_TITLE, ANNOTATORS, MEMBERS, PASSWORD
 
 READY = "Overread is ready."
 
@@ -16,7 +16,7 @@ def block(setup: Setup, latest: DemonstrationExam) -> str:
     host, port = setup.dimse_host, setup.dimse_port
     lines = {
         "Open": f"{setup.url}/",
-        "Log in as": f"{', '.join((*MEMBERS, ADMINISTRATOR))}",
+        "Log in as": f"{', '.join((*MEMBERS, *ANNOTATORS, ADMINISTRATOR))}",
         "Password": PASSWORD,
         "A result": f"{setup.url}/IHEInvokeImageDisplay?{query}",
         "Push exams": f"AE title {AE_TITLE}, {host}, port {port}",

@@ -17,7 +17,7 @@ def packed(read: Read) -> IO[bytes]:
     """A ZIP of all that the read shows, a folder for each series, to be read from its begin. Raises Unshowable."""
     shown = preparation.prepare(read)
     file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever sends it closes it
-    with ZipFile(file, "w", ZIP_STORED) as archive:
+    with ZipFile(file, "w", ZIP_STORED, strict_timestamps=False) as archive:
         for exam in shown.manifest.exams:
             for series in exam.series:
                 folder = f"series-{value(series.attributes, 'SeriesNumber') or series.uid[-6:]}"

@@ -75,7 +75,7 @@ def labels(found: LabelMap, on: OnGrid) -> NDArray[np.uint16]:
         raise NotAMask(_other_grid(found, [on]))
     order, flips = turned
     voxels = np.transpose(_whole_numbers(found), order)
-    return np.ascontiguousarray(np.flip(voxels, axis=[axis for axis, is_turned in enumerate(flips) if is_turned]))
+    return np.ascontiguousarray(np.flip(voxels, axis=tuple(axis for axis, is_turned in enumerate(flips) if is_turned)))
 
 
 def refuse_grid(found: LabelMap, expected: Iterable[OnGrid]) -> NotAMask:

@@ -135,9 +135,9 @@ def _give(table: Table, reader: Reader, planned: Sequence[tuple[Case, PlannedRea
 def _still_takes_part() -> Q:
     """Whether the reader of a read still has the role in which it was given to them."""
     held = Membership.objects.in_force().filter(study=OuterRef("study"), user=OuterRef("reader"), user__is_active=True)
-    reads = Q(kind=Read.Kind.READ) & Exists(held.filter(role=Role.READER))
-    decides = Q(kind__in=Read.DECIDING) & Exists(held.filter(role=Role.ADJUDICATOR))
-    draws = Q(kind=Read.Kind.ANNOTATION) & Exists(held.filter(role=Role.ANNOTATOR))
+    reads = Q(Q(kind=Read.Kind.READ) & Exists(held.filter(role=Role.READER)))
+    decides = Q(Q(kind__in=Read.DECIDING) & Exists(held.filter(role=Role.ADJUDICATOR)))
+    draws = Q(Q(kind=Read.Kind.ANNOTATION) & Exists(held.filter(role=Role.ANNOTATOR)))
     return reads | decides | draws
 
 

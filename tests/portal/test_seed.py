@@ -11,10 +11,14 @@ from inference import shipped
 from portal.access import Capability, holds
 from portal.demo.seed import PASSWORD, STUDIES, NotADemonstration, seed
 from portal.models import User
+from studies.annotation import dealing
 from studies.models import Membership, Study
+from studies.protocols import protocol
 
 pytestmark = pytest.mark.django_db
-EVERYBODY = {"admin", "coordinator", "reader1", "reader2", "qc", "adjudicator", "governance", "scientist"}
+EVERYBODY = {
+    "admin", "coordinator", "reader1", "reader2", "qc", "adjudicator", "governance", "scientist", "expert", "novice"
+}  # fmt: skip
 
 
 ROLES = {
@@ -46,9 +50,21 @@ def test_each_member_has_the_role_of_the_name() -> None:
     assert Study.objects.count() == len(STUDIES)
     for study in Study.objects.all():
         roles = dict(Membership.objects.filter(study=study).values_list("user__username", "role"))
-        assert roles == ROLES
+        drawing = {"expert": "annotator", "novice": "annotator"} if study.slug == "liver-transplant" else {}
+        assert roles == ROLES | drawing
     assert holds(User.objects.get(username="reader1"), Capability.GIVE_FEEDBACK)
     assert User.objects.get(username="admin").is_superuser
+
+
+@pytest.mark.usefixtures("demonstration")
+def test_the_liver_study_scores_an_expert_a_novice_and_the_ai_blind() -> None:
+    seed()
+    study = Study.objects.get(slug="liver-transplant")
+    content = protocol.current(study).content
+    assert study.readers_are_blinded and content.design.arms_named == ("ai", "expert", "novice")
+    for arm in ("expert", "novice"):
+        [annotator] = dealing.annotators_of(study, content.arm(arm))
+        assert User.objects.get(pk=annotator).username == arm
 
 
 @pytest.mark.usefixtures("demonstration")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ MakeBench = Callable[..., Bench]
 
 @pytest.fixture
 def make_bench(form: Form, tmp_path: Path) -> MakeBench:
-    def make(**changes: object) -> Bench:
+    def make(**changes: Any) -> Bench:
         return bench(form, tmp_path / "run", **changes)
 
     return make
