@@ -176,8 +176,9 @@ class Series(models.Model):
         DERIVED = "derived", "Made by a pipeline"
         CORRECTED = "corrected", "Corrected by a person"
         DRAWN = "drawn", "Given by an annotator"
+        MEASURED = "measured", "Measured by a reader"
 
-    DEPOSITED = (Origin.CORRECTED, Origin.DRAWN)
+    DEPOSITED = (Origin.CORRECTED, Origin.DRAWN, Origin.MEASURED)
 
     exam = models.ForeignKey(Exam, on_delete=models.CASCADE, related_name="series")
     series_instance_uid = models.CharField(max_length=64, unique=True)

@@ -189,7 +189,7 @@ from studies.evidence.models import MaskComparison, StructureOverlap  # noqa: E4
 from studies.evidence.report_models import StudyReport  # noqa: E402
 from studies.member_models import GroupGrant, Invitation  # noqa: E402
 from studies.protocol_models import ProtocolVersion, StageChange  # noqa: E402
-from studies.read_models import Read, ReadingOrder, ReadResponse, StudySeed  # noqa: E402
+from studies.read_models import Read, ReadingOrder, ReadReport, ReadResponse, StudySeed  # noqa: E402
 
 __all__ = [
     "ArmFinding",
@@ -208,6 +208,7 @@ __all__ = [
     "ProtocolVersion",
     "QCReview",
     "Read",
+    "ReadReport",
     "ReadResponse",
     "ReadingOrder",
     "Screening",

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
 
+from dicom_ingest.models import Series
 from feedback.models import Form, Response
 from studies.case_models import Case
 
@@ -150,3 +151,29 @@ class ReadResponse(models.Model):
 
     def __str__(self) -> str:
         return str(self.response_id)
+
+
+class ReadReport(models.Model):
+    """Measurements and annotations that a reader drew in the viewer and saved. PostgreSQL keeps it as it is.
+
+    Viewers send all that is drawn each time, so the newest of a read counts. What was sent stays in the store, whole;
+    `series` holds the same in the exam's own UIDs.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    read = models.ForeignKey(Read, on_delete=models.PROTECT, related_name="reports")
+    series = models.OneToOneField(Series, on_delete=models.PROTECT, related_name="read_report")
+    measurements = models.JSONField(
+        help_text="Of each that was drawn: finding, site, label, and values with their unit"
+    )
+    sent_uid = models.CharField(max_length=64, help_text="SOP Instance UID under which it was sent")
+    original = models.CharField(max_length=200, help_text="What was sent, from the store's root")
+    sha256 = models.CharField(max_length=64, help_text="Of what was sent")
+    made_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["-made_at"]
+        constraints = [models.UniqueConstraint(fields=["read", "sent_uid"], name="one_report_per_object_sent")]
+
+    def __str__(self) -> str:
+        return f"{len(self.measurements)} measurements of {self.read}"

@@ -10,4 +10,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("app-config.js", views.app_config, name="viewer-configuration"),
     path("portal-extension.js", views.portal_extension, name="viewer-extension"),
     path("portal-comparison.js", views.portal_comparison, name="viewer-comparison"),
+    path("portal-measurements.js", views.portal_measurements, name="viewer-measurements"),
 ]

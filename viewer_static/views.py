@@ -58,5 +58,12 @@ def portal_comparison(request: HttpRequest) -> HttpResponse:
     return _javascript((OHIF / "portal-comparison.js").read_text(encoding="utf-8"))
 
 
+@require_safe
+@cache_control(no_cache=True)
+def portal_measurements(request: HttpRequest) -> HttpResponse:
+    """What saves measurements of a read, an ES module of the extension."""
+    return _javascript((OHIF / "portal-measurements.js").read_text(encoding="utf-8"))
+
+
 def _javascript(script: str) -> HttpResponse:
     return HttpResponse(script, content_type="text/javascript; charset=utf-8")

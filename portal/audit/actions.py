@@ -63,6 +63,7 @@ class Action(StrEnum):
     FEEDBACK_SUBMITTED = "feedback submitted"
     FEEDBACK_AMENDED = "feedback amended"
     CORRECTION_SAVED = "corrected segmentation saved"
+    MEASUREMENTS_SAVED = "measurements saved"
     JOB_RETRIED = "job retried"
     JOB_CANCELLED = "job cancelled"
     JOB_RERUN = "job rerun"

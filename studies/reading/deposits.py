@@ -23,8 +23,9 @@ from studies.blinding import own_uids
 from studies.blinding.access import CannotBeShown, ReadScope, viewable
 from studies.blinding.errors import Unshowable
 from studies.models import Read
-from studies.reading import corrections
+from studies.reading import corrections, measurements
 from studies.reading.reads import ReadRefused
+from studies.reading.report_content import REPORTS
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,13 @@ def _corrected(sent: ToRead) -> None:
     corrections.keep(sent.read, sent.dataset, by=sent.by, original=sent.original, opened=sent.opened)
 
 
+def _measured(sent: ToRead) -> None:
+    measurements.keep_report(sent.read, sent.dataset, by=sent.by, original=sent.original)
+
+
 KEEPS: Mapping[str, Keep] = {
     SegmentationStorage: _corrected,
+    **dict.fromkeys(REPORTS, _measured),
 }
 """By SOP class, who keeps it. They raise ReadRefused with a sentence that names nothing of patient, arm or store."""
 
@@ -64,7 +70,10 @@ def store(request: HttpRequest, _scope: ReadScope, _target: Target) -> JsonRespo
     def keep(deposit: Deposit) -> None:
         take = KEEPS.get(str(deposit.dataset.get("SOPClassUID", "")))
         if take is None:
-            raise NotTaken("A read keeps no objects of this kind. Nothing was saved. Save it as a segmentation (SEG).")
+            raise NotTaken(
+                "A read keeps no objects of this kind. Nothing was saved. Save masks as a segmentation (SEG), and "
+                "measurements as a report (SR)."
+            )
         try:
             own_uids.in_store(read, deposit.dataset)
             take(ToRead(read=read, by=user, dataset=deposit.dataset, original=deposit.original, opened=deposit.opened))

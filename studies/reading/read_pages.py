@@ -25,7 +25,7 @@ from portal.signed_in import SignedInRequest
 from studies.blinding import originals
 from studies.blinding.links import viewer_url
 from studies.models import Read
-from studies.reading import corrections, reading_list, reads
+from studies.reading import corrections, measurements, reading_list, reads
 from studies.reading.read_panel import Attempt, ReadPanel, open_panel, panel_for, saved_panel
 from studies.reading.reads import AlreadySubmitted, ClaimedElsewhere, ReadRefused
 
@@ -134,6 +134,17 @@ def read_submit(request: SignedInRequest, read_id: UUID) -> HttpResponse:
         panel = open_panel(shown, request.user, replace(attempt, problem=str(refused), has_lost_claim=lost))
         return _part(request, panel, HTTPStatus.CONFLICT)
     return _go_on(request, shown, to=read_id if is_amendment else None)
+
+
+@require_safe
+@login_required
+def read_measurements(request: SignedInRequest, read_id: UUID) -> HttpResponse:
+    """The line that says what was measured and saved, for the page to fetch anew once the viewer has saved."""
+    shown = _read_of(read_id, request.user)
+    context = {"read": shown, "report": measurements.reports_of(shown).first()}
+    response = render(request, "studies/_read_measurements.html", context)
+    add_never_cache_headers(response)
+    return response
 
 
 def _take(request: SignedInRequest, shown: Read, attempt: Attempt) -> Response:

@@ -11,8 +11,8 @@ from feedback.models import Form, Response
 from feedback.wording import best_language, in_language
 from portal.models import User
 from studies.blinding import identity, originals
-from studies.models import Read
-from studies.reading import adjudication, reading_list, reads
+from studies.models import Read, ReadReport
+from studies.reading import adjudication, measurements, reading_list, reads
 from studies.reading.adjudication import Opinion
 
 PATIENT_ID = "00100020"
@@ -44,7 +44,7 @@ class ReadPanel:
 
     number, of: which of the reader's reads in the study it is. before: the locked answer that this read follows in the
     same sitting. opinions: what readers said, where this read decides between them. entered: answers that came after
-    the read had been submitted elsewhere.
+    the read had been submitted elsewhere. report: what was measured in the viewer and saved, the newest.
     """
 
     read: Read
@@ -65,6 +65,7 @@ class ReadPanel:
     closed: str = ""
     beside: Read | None = None
     next: Read | None = None
+    report: ReadReport | None = None
 
     @property
     def wants_images(self) -> bool:
@@ -120,7 +121,8 @@ def saved_panel(
 
 def _frame(read: Read, reader: User) -> ReadPanel:
     number, of = reading_list.place_of(read, reader)
-    return ReadPanel(read=read, number=number, of=of, patient=patient_of(read))
+    report = measurements.reports_of(read).first()
+    return ReadPanel(read=read, number=number, of=of, patient=patient_of(read), report=report)
 
 
 def _form(panel: ReadPanel, form: Form, attempt: Attempt) -> ReadPanel:

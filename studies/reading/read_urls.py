@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern] = [
     path("reads/<uuid:read_id>/correction/", correction_pages.correction, name="read-correction"),
     path("reads/<uuid:read_id>/correction/begin/", correction_pages.begin, name="read-correction-begin"),
     path("reads/<uuid:read_id>/correction/none/", correction_pages.none, name="read-correction-none"),
+    path("reads/<uuid:read_id>/measurements/", read_pages.read_measurements, name="read-measurements"),
     path("studies/<slug:slug>/reads/", reads_pages.study_reads, name="study-reads"),
     path("studies/<slug:slug>/reads/assign/", reads_pages.assign_now, name="study-reads-assign"),
     path("studies/<slug:slug>/reads/earlier/", reads_pages.give_earlier, name="study-reads-earlier"),

@@ -81,7 +81,7 @@ def open_read(read_id: UUID, *, by: User) -> Read:
 
     Raises Read.DoesNotExist for everybody but its reader, AlreadySubmitted, ReadRefused.
     """
-    read = _held(read_id, by)
+    read = hold(read_id, by)
     moment = now()
     read.state, read.opened_at = State.OPENED, read.opened_at or moment
     read.claim, read.counted_at = secrets.token_hex(8), moment
@@ -213,8 +213,11 @@ def _hold_study(read_id: UUID, by: User) -> None:
     Study.objects.select_for_update(no_key=True).get(pk=study)
 
 
-def _held(read_id: UUID, by: User) -> Read:
-    """The read of `by`, which may be opened, with nobody else at it until this transaction ends."""
+def hold(read_id: UUID, by: User) -> Read:
+    """The read of `by`, which may be opened, with nobody else at it until this transaction ends.
+
+    Raises Read.DoesNotExist for everybody but its reader, AlreadySubmitted, ReadRefused.
+    """
     _hold_study(read_id, by)
     held = mine(by).select_for_update(of=("self",)).select_related("study", "form", "after", "case__exam")
     read = held.get(pk=read_id)
@@ -226,7 +229,7 @@ def _held(read_id: UUID, by: User) -> Read:
 
 
 def _claimed(read_id: UUID, by: User, claim: str) -> Read:
-    read = _held(read_id, by)
+    read = hold(read_id, by)
     if not read.claim or read.claim != claim:
         raise ClaimedElsewhere
     return read

@@ -3,6 +3,7 @@
 import "./form.js";
 import { csrfToken, isChanged, KEPT, markChanged, markSaved, say } from "./kept-form.js";
 import { showImages, showRead } from "./next-read.js";
+import { forgetMeasurements } from "./read-measurements.js";
 import "./viewer-frame.js";
 
 const SAVE_AFTER_MS = 1000;
@@ -62,6 +63,7 @@ async function goOn(event) {
   isLeaving = true;
   if (!(await showRead(address))) return location.assign(address);
   isLeaving = false;
+  forgetMeasurements();
   open();
 }
 

@@ -81,8 +81,9 @@
     showLoadingIndicator: true,
     showErrorDetails: 'always',
     investigationalUseDialog: { option: 'never' },
-    // A segmentation named in the link is shown without asking.
+    // A segmentation named in the link is shown without asking, and what is measured is kept track of.
     disableConfirmationPrompts: true,
+    measurementTrackingMode: 'simplified',
     strictZSpacingForVolumeViewport: true,
     maxNumberOfWebWorkers: 3,
     maxNumRequests: { interaction: 100, thumbnail: 5, prefetch: 25 },

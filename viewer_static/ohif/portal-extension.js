@@ -1,5 +1,7 @@
 // OHIF's extension of the portal's own: an ES module, which OHIF imports before it starts.
 
+import { serveReports } from './portal-measurements.js';
+
 // OHIF opens a segmentation at its first slice, often a few pixels at the top of the head. Its largest one says more.
 function openAtLargestSlice({ segDisplaySet }) {
   let most = 0;
@@ -120,6 +122,7 @@ function servePage(commandsManager) {
 
 let stopServing = () => {};
 let stopServingPage = () => {};
+let stopServingReports = () => {};
 
 // A read that compares findings: each over the same images, beside the others. The read's DICOMweb root calls them A, B
 // and so on in their descriptions, and the place follows from that alone. app-config.js writes the letter on the picture.
@@ -214,7 +217,7 @@ const AWAY = 'The portal cannot be reached, so it was not saved. Save again in a
 const NOTHING_DRAWN = 'Nothing is drawn, and an empty mask cannot be saved. If nothing should be drawn, press "No lesion" on the page.';
 
 // OHIF's own requests carry no token against forged ones, and it drops what the portal answers.
-class SignedRequest extends XMLHttpRequest {
+export class SignedRequest extends XMLHttpRequest {
   constructor(opened) {
     super();
     this.opened = opened;
@@ -227,7 +230,7 @@ class SignedRequest extends XMLHttpRequest {
   }
 }
 
-function refusalOf(request) {
+export function refusalOf(request) {
   if (request.status === 0) return AWAY;
   if (request.status === 401) return SIGNED_OUT;
   try {
@@ -299,6 +302,7 @@ export default {
     if (window.location.pathname === '/segmentation') {
       stopCorrecting = serveCorrection({ servicesManager, commandsManager, extensionManager });
     }
+    stopServingReports = serveReports({ servicesManager, commandsManager, extensionManager });
     // The anatomy has to be judged through the overlay; OHIF's own half-opaque fill hides it.
     segmentationService.setStyle({ type: 'Labelmap' }, { fillAlpha: 0.2, fillAlphaInactive: 0.2 });
     segmentationService.subscribe(segmentationService.EVENTS.SEGMENTATION_LOADING_COMPLETE, openAtLargestSlice);
@@ -310,5 +314,6 @@ export default {
     stopServingPage();
     stopCorrecting();
     stopCorrecting = () => {};
+    stopServingReports();
   },
 };

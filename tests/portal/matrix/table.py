@@ -97,6 +97,7 @@ TABLE: dict[str, Row] = {
     "annotation-start":           Row(allowed=THE_ANNOTATOR, method="post"),
     "annotation-submit":          Row(allowed=THE_ANNOTATOR, method="post"),
     "annotation-images":          Row(allowed=THE_ANNOTATOR),
+    "read-measurements":          Row(allowed=frozenset({"reader"})),
     "read-submit":                Row(allowed=frozenset({"reader"}), method="post"),
     "study-reads":                Row(allowed=frozenset({"governance"}) | COORDINATORS),
     "study-reads-reader":         Row(allowed=frozenset({"governance"}) | COORDINATORS),
@@ -256,6 +257,7 @@ TABLE: dict[str, Row] = {
     "viewer-configuration":       Row(allowed=EVERYBODY),
     "viewer-extension":           Row(allowed=EVERYBODY),
     "viewer-comparison":          Row(allowed=EVERYBODY),
+    "viewer-measurements":          Row(allowed=EVERYBODY),
     # portal
     "log":                        Row(allowed=ADMIN),
     "log-export":                 Row(allowed=ADMIN),

@@ -9,6 +9,8 @@ from feedback.models import Response
 from studies.models import Read, Study
 from tests.studies.reading.browsing import VIEWER_SCRIPTS, answer, claimed, start
 from tests.studies.reading.reading import Bench
+from viewer_static import views
+from viewer_static.page import PageError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 SUBMIT = "**/reads/*/submit/"
@@ -79,10 +81,15 @@ def test_a_study_that_closes_while_it_is_read_says_so_and_leaves_what_was_entere
 
 
 @pytest.mark.parametrize("fault", ["its page fails", "its scripts do not come"])
-def test_a_viewer_that_does_not_load_says_so_and_the_form_still_works(page: Page, fault: str) -> None:
+def test_a_viewer_that_does_not_load_says_so_and_the_form_still_works(
+    page: Page, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise PageError("The viewer is not installed.")
+
     page.clock.install()
     if fault == "its page fails":
-        page.route("**/viewer?*", lambda route: route.fulfill(status=503, body="The viewer is not installed."))
+        monkeypatch.setattr(views, "page", missing)
     start(page)
     notice = page.get_by_text("The viewer did not load.")
     if fault != "its page fails":
