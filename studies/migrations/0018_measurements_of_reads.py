@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('dicom_ingest', '0009_reports_of_readers'),
-        ('studies', '0015_compared_masks'),
+        ('studies', '0017_a_made_report_is_kept'),
     ]
 
     operations = [
