@@ -102,8 +102,8 @@ def make_copy(structures: Structures, source: Source, predecessor: Dataset, *, a
     _describe(made, structures, numbers)
     made.PredecessorDocumentsSequence = [_reference(predecessor)]
     now = datetime.now()
-    made.SeriesDate = made.ContentDate = now.strftime("%Y%m%d")
-    made.SeriesTime = made.ContentTime = now.strftime("%H%M%S")
+    made.SeriesDate, made.SeriesTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
+    made.ContentDate, made.ContentTime = made.SeriesDate, made.SeriesTime
     return made
 
 
@@ -142,11 +142,13 @@ def _channels(structures: Structures, source: Source) -> NDArray[np.uint8]:
 
 
 def _placed(pixels: NDArray[np.uint8], numbers: list[int], source: Source) -> hd.Volume:
-    frame = source.frame_of_reference
-    place = {"affine": source.affine, "coordinate_system": "PATIENT", "frame_of_reference_uid": frame}
-    if pixels.ndim == 3:
-        return hd.Volume(pixels, **place)
-    return hd.Volume(pixels, channels={"SegmentNumber": numbers}, **place)
+    return hd.Volume(
+        pixels,
+        affine=source.affine,
+        coordinate_system="PATIENT",
+        frame_of_reference_uid=source.frame_of_reference,
+        channels={"SegmentNumber": numbers} if pixels.ndim == 4 else None,
+    )
 
 
 def _stand_in(number: int) -> SegmentDescription:

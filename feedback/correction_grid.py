@@ -188,7 +188,7 @@ def segments_of(dataset: Dataset) -> Mapping[int, Dataset]:
 
 
 def _vector(values: Iterable[float] | None) -> Vector | None:
-    return None if values in (None, "") else np.asarray(values, dtype=np.float64)
+    return np.asarray(values, dtype=np.float64) if values else None
 
 
 def _first(items: Iterable[Dataset] | None) -> Dataset:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
@@ -42,7 +43,7 @@ def block_of(result: Result, user: User, *, problem: str = "") -> CorrectionBloc
         begin=reverse("result-correction-begin", args=[result.pk]),
         empty=reverse("result-correction-none", args=[result.pk]),
         correction=made,
-        structures=made.structures.all() if made else (),
+        structures=list(made.structures.all()) if made else (),
         failure=made.problem if made else "",
         closed=corrections.why_not(user, result),
         problem=problem,
@@ -62,7 +63,7 @@ def correction(request: SignedInRequest, result_id: UUID) -> HttpResponse:
 @login_required
 def begin(request: SignedInRequest, result_id: UUID) -> HttpResponse:
     """Where the editor is, on the AI's segmentation or on the user's own copy of it, and when it was opened."""
-    result = _result(request, result_id)
+    result = _answerable(request, result_id)
     if problem := corrections.why_not(request.user, result):
         return JsonResponse({"problem": problem}, status=HTTPStatus.CONFLICT)
     return JsonResponse({"viewer": editor_url(result, request.user), "opened": _clock(result, request.user)})
@@ -73,7 +74,7 @@ def begin(request: SignedInRequest, result_id: UUID) -> HttpResponse:
 @login_required
 def none(request: SignedInRequest, result_id: UUID) -> HttpResponse:
     """Keep "no lesion" as the user's correction."""
-    result, problem = _result(request, result_id), ""
+    result, problem = _answerable(request, result_id), ""
     try:
         _check(result, request.user)
         corrections.say_empty(to=_target(result, request.user, opened=request.POST.get("opened", "")))
@@ -161,6 +162,13 @@ def _visible(user: User, key: str) -> Result:
 
 def _result(request: SignedInRequest, result_id: UUID) -> Result:
     return get_object_or_404(visible_results(request.user).select_related("segmentation"), pk=result_id)
+
+
+def _answerable(request: SignedInRequest, result_id: UUID) -> Result:
+    result = _result(request, result_id)
+    if not may_answer(request.user, result):
+        raise PermissionDenied("Corrections are made by the readers of the exam's study.")
+    return result
 
 
 def _part(request: SignedInRequest, result: Result, *, problem: str = "") -> HttpResponse:

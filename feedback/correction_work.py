@@ -79,10 +79,10 @@ def _measured(correction: Correction) -> Iterator[CorrectedStructure]:
     """Each structure before and now, on the grid of the series that it is drawn on. Raises NotKept and NotOnGrid."""
     before = read_segmentation(correction.predecessor)
     drawn = read_segmentation(correction.series) if correction.series else None
-    source = _source(drawn or before, correction)
+    source = _source(before if drawn is None else drawn, correction)
     was, is_now = Drawn(before, source), Drawn(drawn, source) if drawn else None
     empty = np.zeros(source.shape, dtype=np.bool_)
-    for number, segment in sorted((segments_of(before) | (segments_of(drawn) if drawn else {})).items()):
+    for number, segment in sorted({**segments_of(drawn or Dataset()), **segments_of(before)}.items()):
         difference = compared(
             is_now.mask(number) if is_now and number in is_now.numbers else empty,
             was.mask(number) if number in was.numbers else empty,

@@ -9,6 +9,8 @@ from feedback.course import pages
 router = SimpleRouter()
 router.register("feedback", FeedbackViewSet, basename="api-feedback")
 
+editors_root = root(correction_views.scope_of, store=correction_views.store, prefix="result-")
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("results/<uuid:result_id>/", views.result_page, name="result"),
     path("results/<uuid:result_id>/feedback/", views.result_feedback, name="result-feedback"),
@@ -17,7 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("results/<uuid:result_id>/correction/", correction_views.correction, name="result-correction"),
     path("results/<uuid:result_id>/correction/begin/", correction_views.begin, name="result-correction-begin"),
     path("results/<uuid:result_id>/correction/none/", correction_views.none, name="result-correction-none"),
-    path("results/<uuid:result>/dicomweb/", include(root(correction_views.scope_of, store=correction_views.store))),
+    path("results/<uuid:result>/dicomweb/", include(editors_root)),
     path("forms/", builder_views.form_list, name="forms"),
     path("forms/<slug:slug>/", builder_views.builder, name="form-builder"),
     path("forms/<slug:slug>/step/", builder_views.step, name="form-step"),

@@ -7,8 +7,11 @@ from dicom_ingest.dicomweb.access import Handler, ScopeOf, resource, user_scope
 from dicom_ingest.dicomweb.scope import Scope
 
 
-def root(scope_of: ScopeOf[Scope], *, store: Handler = stow.store_instances) -> list[URLPattern]:
-    """The URLs of one root: `scope_of` decides what is seen through it, `store` what becomes of what is sent to it."""
+def root(scope_of: ScopeOf[Scope], *, store: Handler = stow.store_instances, prefix: str = "") -> list[URLPattern]:
+    """The URLs of one root: `scope_of` decides what is seen through it, `store` what becomes of what is sent to it.
+
+    prefix: of the names of URLs, to tell several roots apart.
+    """
     study, series = "studies/<str:study>", "studies/<str:study>/series/<str:series>"
     instance = f"{series}/instances/<str:instance>"
     return [
@@ -26,10 +29,10 @@ def root(scope_of: ScopeOf[Scope], *, store: Handler = stow.store_instances) -> 
         path(instance, resource(scope_of, GET=wado.retrieve_instance)),
         path(f"{instance}/metadata", resource(scope_of, GET=metadata.retrieve_instance_metadata)),
         path(f"{instance}/bulkdata/<str:bulkdata>", resource(scope_of, GET=bulkdata.retrieve_bulkdata)),
-        *_pictures(scope_of, study, rendered.render_study, level="study"),
-        *_pictures(scope_of, series, rendered.render_series, level="series"),
-        *_pictures(scope_of, instance, rendered.render_instance, level="instance"),
-        *_pictures(scope_of, f"{instance}/frames/<str:frames>", rendered.render_frames, level="frames"),
+        *_pictures(scope_of, study, rendered.render_study, level=f"{prefix}study"),
+        *_pictures(scope_of, series, rendered.render_series, level=f"{prefix}series"),
+        *_pictures(scope_of, instance, rendered.render_instance, level=f"{prefix}instance"),
+        *_pictures(scope_of, f"{instance}/frames/<str:frames>", rendered.render_frames, level=f"{prefix}frames"),
     ]
 
 

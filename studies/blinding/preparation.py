@@ -7,24 +7,36 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import ascii_uppercase
 from tempfile import mkdtemp
 from typing import Any
 
 from django.conf import settings
+from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage
 
 from dicom_ingest import store
 from dicom_ingest.frames import PixelElement, frame_ranges
 from dicom_ingest.header_json import encoded_header
 from dicom_ingest.models import Instance
-from studies.blinding import drawing, findings, identity, links, reports, salts, segmentation, selection
+from feedback.models import Correction
+from studies.blinding import (
+    drawing,
+    findings,
+    identity,
+    links,
+    own_correction,
+    reports,
+    salts,
+    segmentation,
+    selection,
+)
 from studies.blinding.attributes import SEARCHED_OF_SERIES, SEARCHED_OF_STUDY, tag_of
 from studies.blinding.drawing import Drawing, file_of, header_of, put_in_place, reads_folder
 from studies.blinding.errors import Unshowable
-from studies.blinding.grids import value
+from studies.blinding.grids import Grid, value
 from studies.blinding.headers import Exposure, shown
 from studies.blinding.manifest import MANIFEST, Manifest, Prepared, ShownExam, ShownInstance, ShownSeries, load
 from studies.blinding.selection import Selection
@@ -103,6 +115,7 @@ def _check_pixels(found: Selection) -> None:
 def _fingerprint(read: Read, found: Selection) -> str:
     told = [str(CODE_VERSION), str(drawing.CODE_VERSION), found.fingerprint, *read.arms]
     told += [salts.of_read(read.study.slug, read.pk).text("check"), read.protocol.content.blinding.patient]
+    told += [str(own.pk)] if (own := own_correction.latest(read)) else []
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]
 
 
@@ -118,7 +131,7 @@ def _make(read: Read, found: Selection, folder: Path) -> None:
     store.durable_folder(folder.parent)
     part = Path(mkdtemp(dir=folder.parent, suffix=".part"))
     try:
-        maker = _Maker(read, who, part, turns={one.arm: one.turn for one in found.arms})
+        maker = _Maker(read, who, part, found, kept=folder)
         exams = [maker.exam(exam, found.arms if exam.prior == 0 else (), drawn) for exam in found.exams]
         manifest = Manifest(exams=tuple(exam for exam in exams if exam.series))
         (part / MANIFEST).write_text(manifest.model_dump_json())
@@ -128,10 +141,11 @@ def _make(read: Read, found: Selection, folder: Path) -> None:
 
 
 class _Maker:
-    """Makes one read's exams into `folder`."""
+    """Makes one read's exams into `folder`, which becomes `kept`."""
 
-    def __init__(self, read: Read, who: identity.Identity, folder: Path, *, turns: Mapping[str, str]) -> None:
-        self._read, self._who, self._folder, self._turns = read, who, folder, turns
+    def __init__(self, read: Read, who: identity.Identity, folder: Path, found: Selection, *, kept: Path) -> None:
+        self._read, self._who, self._folder, self._found, self._kept = read, who, folder, found, kept
+        self._turns = {one.arm: one.turn for one in found.arms}
         self._salt = salts.of_read(read.study.slug, read.pk)
 
     def exam(self, exam: selection.ShownExam, arms: Sequence[selection.ArmObjects], drawn: Drawing | None) -> ShownExam:
@@ -175,25 +189,45 @@ class _Maker:
         for at, arm in enumerate(arms):
             place = self._place(arm, at, of=len(arms))
             dataset = segmentation.header(source, grid, drawn.structures, place, salt=self._salt)
-            header = json.loads(encoded_header(dataset, transfer_syntax_uid=str(ExplicitVRLittleEndian)))
-            with drawn.bits[arm].open("rb") as bits:
-                size = drawn.bits[arm].stat().st_size
-                ranges = frame_ranges(dataset, PixelElement(offset=0, length=size), bits, size=size)
-                content = hashlib.file_digest(bits, "sha256").hexdigest()
-            instance = ShownInstance(
-                sop=place.sop_uid,
-                sop_class=str(SegmentationStorage),
-                number=1,
-                transfer_syntax=str(ExplicitVRLittleEndian),
-                rows=grid.size[0],
-                columns=grid.size[1],
-                number_of_frames=int(dataset.NumberOfFrames),
-                file=_from_store(drawn.bits[arm]),
-                frames=[each.column for each in ranges],
-                mark=self._salt.text("mark", arm, content, length=32),
-                is_bits=True,
-            )
-            yield self._series([header], [instance])
+            yield self._drawn(dataset, drawn.bits[arm], kept=drawn.bits[arm], of=arm)
+        if len(arms) == 1 and (correction := own_correction.latest(self._read)):
+            yield self._correction(correction, arms[0], drawn, grid, source)
+
+    def _correction(self, correction: Correction, arm: str, drawn: Drawing, grid: Grid, source: Element) -> ShownSeries:
+        """What the reader made of the finding, for nobody but themselves."""
+        made = own_correction.drawn_in(correction, self._found, drawn, arm=arm, grid=grid)
+        place = segmentation.Place(
+            series_uid=own_correction.series_uid(self._salt, correction),
+            sop_uid=self._salt.uid("correction instance", str(correction.pk)),
+            number=FIRST_NUMBER + 1,
+            description=own_correction.DESCRIPTION,
+        )
+        name = f"{place.sop_uid}.bits"
+        (self._folder / name).write_bytes(segmentation.pixels(made.bits, grid))
+        dataset = segmentation.header(source, grid, made.structures, place, salt=self._salt)
+        return self._drawn(dataset, self._folder / name, kept=self._kept / name, of="correction")
+
+    def _drawn(self, dataset: Dataset, bits: Path, *, kept: Path, of: str) -> ShownSeries:
+        """A segmentation of whose pixels `bits` is made, and which lie in `kept` from then on."""
+        header = json.loads(encoded_header(dataset, transfer_syntax_uid=str(ExplicitVRLittleEndian)))
+        with bits.open("rb") as file:
+            size = bits.stat().st_size
+            ranges = frame_ranges(dataset, PixelElement(offset=0, length=size), file, size=size)
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        instance = ShownInstance(
+            sop=str(dataset.SOPInstanceUID),
+            sop_class=str(SegmentationStorage),
+            number=1,
+            transfer_syntax=str(ExplicitVRLittleEndian),
+            rows=int(dataset.Rows),
+            columns=int(dataset.Columns),
+            number_of_frames=int(dataset.NumberOfFrames),
+            file=_from_store(kept),
+            frames=[each.column for each in ranges],
+            mark=self._salt.text("mark", of, content, length=32),
+            is_bits=True,
+        )
+        return self._series([header], [instance])
 
     def _reports(self, arms: Sequence[selection.ArmObjects], headers: list[Element]) -> Iterator[ShownSeries]:
         by_arm = {arm.arm: arm.by_kind["SR"] for arm in arms}

@@ -18,13 +18,14 @@ from django.utils.timezone import now
 from pydicom import Dataset
 from pydicom.uid import SegmentationStorage
 
+from dicom_ingest.models import Series
 from feedback import correction_clock, correction_copy
 from feedback import corrections as kept
 from feedback.correction_block import CorrectionBlock
 from feedback.corrections import NotKept, Target, Unfit
 from feedback.models import CorrectedStructure, Correction
 from portal.models import User
-from studies.blinding import drawing, numbering, salts, segmentation, selection
+from studies.blinding import drawing, numbering, own_correction, salts, segmentation, selection
 from studies.blinding.drawing import Drawing
 from studies.blinding.errors import Unshowable
 from studies.blinding.links import dicomweb_root, finding_series_uid
@@ -50,7 +51,13 @@ class Shown:
     selection: Selection
 
     @property
-    def predecessor(self) -> kept.Series:
+    def series_uid(self) -> str:
+        """By which the read shows the finding."""
+        turn = next(one for one in self.selection.arms if one.arm == self.arm).turn
+        return finding_series_uid(salts.of_read(self.read.study.slug, self.read.pk), self.arm, turn=turn)
+
+    @property
+    def predecessor(self) -> Series:
         """The arm's own segmentation."""
         return next(one for one in self.selection.arms if one.arm == self.arm).by_kind["SEG"][0].series
 
@@ -109,11 +116,11 @@ def begin(read: Read, *, by: User, claim: str) -> tuple[str, str]:
     Raises Read.DoesNotExist and ReadRefused.
     """
     reads.hold_claimed(read.pk, by=by, claim=claim)
-    _only(read)
-    salt = salts.of_read(read.study.slug, read.pk)
+    shown, salt = _only(read), salts.of_read(read.study.slug, read.pk)
+    own = own_correction.latest(read)
     viewer = correction_url(
         salt.remapped(read.case.exam.study_instance_uid),
-        segmentation_series_uid=finding_series_uid(salt, read.arms[0]),
+        segmentation_series_uid=own_correction.series_uid(salt, own) if own else shown.series_uid,
         dicomweb_root=dicomweb_root(read),
     )
     return viewer, correction_clock.start(of=_clocked(read, claim), by=by)

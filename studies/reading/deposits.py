@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 
 from django.http import HttpRequest, JsonResponse
 from pydicom import Dataset
@@ -19,6 +20,8 @@ from dicom_ingest.dicomweb.deposits import Deposit
 from dicom_ingest.dicomweb.refusals import NotTaken, NotThere
 from dicom_ingest.dicomweb.scope import Target
 from portal.models import User
+from studies.annotation import taking
+from studies.annotation.errors import NotAMask
 from studies.blinding import own_uids
 from studies.blinding.access import CannotBeShown, ReadScope, viewable
 from studies.blinding.errors import Unshowable
@@ -44,7 +47,18 @@ class ToRead:
 Keep = Callable[[ToRead], None]
 
 
-def _corrected(sent: ToRead) -> None:
+def _take_mask(sent: ToRead) -> None:
+    try:
+        taking.take_drawn(BytesIO(sent.original), sent.read, by=sent.by)
+    except NotAMask as refused:
+        raise ReadRefused(str(refused)) from refused
+
+
+def _segmentation(sent: ToRead) -> None:
+    """An annotator's mask for an arm, or a reader's correction of the one that the read shows."""
+    if sent.read.kind == Read.Kind.ANNOTATION:
+        _take_mask(sent)
+        return
     corrections.keep(sent.read, sent.dataset, by=sent.by, original=sent.original, opened=sent.opened)
 
 
@@ -53,7 +67,7 @@ def _measured(sent: ToRead) -> None:
 
 
 KEEPS: Mapping[str, Keep] = {
-    SegmentationStorage: _corrected,
+    SegmentationStorage: _segmentation,
     **dict.fromkeys(REPORTS, _measured),
 }
 """By SOP class, who keeps it. They raise ReadRefused with a sentence that names nothing of patient, arm or store."""

@@ -50,6 +50,7 @@ def values(exam_with_everything: Result, cast: Cast) -> Values:
             "frames": 1,
             "bulkdata": "00280010",
             "result_id": exam_with_everything.pk,
+            "result": exam_with_everything.pk,
             "read_id": read.pk,
             "reader": cast.reader.pk,
             "job_id": job.pk,

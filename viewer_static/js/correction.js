@@ -7,6 +7,8 @@ const csrfToken = () => /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?
 const claim = () => document.querySelector("[data-feedback-form] [name=claim]")?.value ?? "";
 
 const KEPT = "What you drew is still in the viewer.";
+let isThere = false; // whether the viewer said that it is there: then it goes on without being loaded anew
+let subject = "";
 let viewing = "";
 let opened = "";
 let isEditing = false;
@@ -26,7 +28,22 @@ function say(words) {
   if (line) line.textContent = words;
 }
 
+// A page of reads goes on to the next one in place.
+function follow() {
+  const address = block()?.dataset.address ?? "";
+  if (address === subject) return;
+  subject = address;
+  viewing = opened = "";
+  isEditing = isUnsaved = isSaving = false;
+}
+
+function go(address) {
+  if (!isThere) frame().src = address;
+  else frame().contentWindow.postMessage({ overread: "go", address }, location.origin);
+}
+
 function show() {
+  follow();
   const part = block();
   if (!part) return;
   for (const button of part.querySelectorAll("[data-correct]")) button.hidden = isEditing;
@@ -50,18 +67,19 @@ async function begin() {
   if (answer.status === 409) return complain((await answer.json()).problem);
   if (!answer.ok) return complain("The editor did not open: you may be signed out. Sign in again, and reload the page.");
   const found = await answer.json();
-  viewing ||= frame().src;
+  const { pathname, search } = frame().contentWindow.location;
+  viewing = pathname + search;
   opened = found.opened;
   isEditing = true;
   complain("");
-  frame().src = found.viewer;
+  go(found.viewer);
   show();
 }
 
 function leave() {
   if (isUnsaved && !window.confirm("Leave the editor? What you drew since the last save is lost.")) return;
   isEditing = isUnsaved = false;
-  frame().src = viewing;
+  go(viewing);
   complain("");
   reload();
 }
@@ -94,6 +112,7 @@ function settle({ problem }) {
 
 function hear({ origin, source, data }) {
   if (origin !== location.origin || source !== frame()?.contentWindow) return;
+  if (data?.overread === "ready") isThere = true;
   if (data?.overread === "saved") settle(data);
   if (data?.overread === "mask-changed" && isEditing && !isUnsaved) {
     isUnsaved = true;
@@ -146,4 +165,5 @@ window.addEventListener("message", hear);
 window.addEventListener("beforeunload", (event) => {
   if (isUnsaved) event.preventDefault();
 });
+show();
 frame()?.addEventListener("load", () => frame().contentWindow.addEventListener("keydown", pressKeys, { capture: true }));

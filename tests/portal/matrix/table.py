@@ -99,6 +99,9 @@ TABLE: dict[str, Row] = {
     "annotation-images":          Row(allowed=THE_ANNOTATOR),
     "read-measurements":          Row(allowed=frozenset({"reader"})),
     "read-submit":                Row(allowed=frozenset({"reader"}), method="post"),
+    "read-correction":            Row(allowed=THE_READER),
+    "read-correction-begin":      Row(allowed=THE_READER, method="post"),
+    "read-correction-none":       Row(allowed=THE_READER, method="post"),
     "study-reads":                Row(allowed=frozenset({"governance"}) | COORDINATORS),
     "study-reads-reader":         Row(allowed=frozenset({"governance"}) | COORDINATORS),
     "study-reads-assign":         Row(allowed=COORDINATORS, method="post"),
@@ -118,6 +121,9 @@ TABLE: dict[str, Row] = {
     # feedback
     "result":                     Row(allowed=MEMBERS),
     "result-feedback":            Row(allowed=MEMBERS),
+    "result-correction":          Row(allowed=MEMBERS),
+    "result-correction-begin":    Row(allowed=READERS | ADMIN, method="post"),
+    "result-correction-none":     Row(allowed=READERS | ADMIN, method="post"),
     "course":                     Row(allowed=MEMBERS),
     "course-print":               Row(allowed=MEMBERS),
     "api-feedback-list":          Row(allowed=SIGNED_IN),
@@ -227,6 +233,40 @@ TABLE: dict[str, Row] = {
     "instance-thumbnail":         Row(allowed=MEMBERS),
     "frames-rendered":            Row(allowed=MEMBERS),
     "frames-thumbnail":           Row(allowed=MEMBERS),
+    # the root of a result's editor
+    "results/<uuid:result>/dicomweb/studies":                 Row(allowed=MEMBERS),
+    "results/<uuid:result>/dicomweb/series":                  Row(allowed=MEMBERS),
+    "results/<uuid:result>/dicomweb/instances":               Row(allowed=MEMBERS),
+    "results/<uuid:result>/dicomweb/studies/<str:study>":
+                                  Row(allowed=MEMBERS),
+    "results/<uuid:result>/dicomweb/studies/<str:study>/metadata":
+                                  Row(allowed=MEMBERS),
+    "results/<uuid:result>/dicomweb/studies/<str:study>/series":
+                                  Row(allowed=MEMBERS),
+    "results/<uuid:result>/dicomweb/studies/<str:study>/instances":
+                                  Row(allowed=MEMBERS),
+    "results/<uuid:result>/dicomweb/studies/<str:study>/series/<str:series>":
+                                  Row(allowed=MEMBERS),
+    "results/<uuid:result>/dicomweb/studies/<str:study>/series/<str:series>/metadata":
+                                  Row(allowed=MEMBERS),
+    "results/<uuid:result>/dicomweb/studies/<str:study>/series/<str:series>/instances":
+                                  Row(allowed=MEMBERS),
+    "results/<uuid:result>/dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>":
+                                  Row(allowed=MEMBERS),
+    "results/<uuid:result>/dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/metadata":
+                                  Row(allowed=MEMBERS),
+    "results/<uuid:result>/dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/frames/<str:frames>":
+                                  Row(allowed=MEMBERS),
+    "results/<uuid:result>/dicomweb/studies/<str:study>/series/<str:series>/instances/<str:instance>/bulkdata/<str:bulkdata>":
+                                  Row(allowed=MEMBERS),
+    "result-study-rendered":      Row(allowed=MEMBERS),
+    "result-study-thumbnail":     Row(allowed=MEMBERS),
+    "result-series-rendered":     Row(allowed=MEMBERS),
+    "result-series-thumbnail":    Row(allowed=MEMBERS),
+    "result-instance-rendered":   Row(allowed=MEMBERS),
+    "result-instance-thumbnail":  Row(allowed=MEMBERS),
+    "result-frames-rendered":     Row(allowed=MEMBERS),
+    "result-frames-thumbnail":    Row(allowed=MEMBERS),
     # the root of a read is its reader's alone
     "reads/<uuid:read>/dicomweb/studies":                            Row(allowed=THE_READER),
     "reads/<uuid:read>/dicomweb/series":                             Row(allowed=THE_READER),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pydicom
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.uid import EncapsulatedPDFStorage
 
 from dicom_ingest import store
 from dicom_ingest.models import Instance, Series
@@ -117,6 +121,7 @@ def test_a_machines_result_is_known_as_what_was_corrected(client: Client, scene:
     save(client, read, {"Liver": box(high=3)})
     made = Correction.objects.get()
     finding = scene.case.findings.get(arm="machine")
+    assert finding.result is not None
     assert made.result == finding.result
     assert made.predecessor == finding.result.segmentation
 
@@ -247,7 +252,7 @@ def test_no_lesion_is_an_answer_in_a_read_too(client: Client, opened: Read) -> N
 
 def test_other_objects_are_refused_with_a_sentence(client: Client, opened: Read) -> None:
     report = as_viewer_saves(as_shown(opened), {"Liver": box()})
-    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.104.1"
+    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = EncapsulatedPDFStorage
     answer = posted(client, f"/reads/{opened.pk}/dicomweb", as_bytes(report))
     assert answer.status_code == 409
     assert "no objects of this kind" in answer.json()["detail"]
@@ -257,3 +262,27 @@ def test_it_is_on_record_under_the_read(client: Client, scene: Scene, opened: Re
     save(client, opened, {"Liver": box(high=3)})
     row = Entry.objects.get(action="corrected segmentation saved")
     assert (row.of, row.study, row.actor) == (f"read:{opened.pk}", "liver-masks", scene.reader.username)
+
+
+def test_the_reader_goes_on_from_their_own_correction(client: Client, scene: Scene, opened: Read) -> None:
+    before = client.post(f"/reads/{opened.pk}/correction/begin/", {"claim": opened.claim}).json()["viewer"]
+    save(client, opened, {"Liver": box(high=3), "Cyst": box(low=3, high=4)})
+    cache.clear()  # which folder a read is served from is known for a moment
+    after = client.post(f"/reads/{opened.pk}/correction/begin/", {"claim": opened.claim}).json()["viewer"]
+    assert before != after
+    uid = parse_qs(urlsplit(after).query)["initialSeriesInstanceUID"][0]
+    root = f"/reads/{opened.pk}/dicomweb"
+    found = {one["0020000E"]["Value"][0]: one for one in client.get(f"{root}/series").json()}
+    assert len(found) == 3, "the images, the finding and the correction"
+    assert found[uid]["0008103E"]["Value"] == ["Correction"]
+    exam = salts.of_read(opened.study.slug, opened.pk).remapped(scene.exam.study_instance_uid)
+    (header,) = client.get(f"{root}/studies/{exam}/series/{uid}/metadata").json()
+    assert [one["00620005"]["Value"][0] for one in header["00620002"]["Value"]] == ["Liver", "Cyst"]
+    whole = client.get(
+        f"{root}/studies/{exam}/series/{uid}/instances/{header['00080018']['Value'][0]}",
+        headers={"Accept": "application/dicom"},
+    )
+    drawn = pydicom.dcmread(BytesIO(b"".join(whole.streaming_content)))  # type: ignore[attr-defined]
+    assert drawn.pixel_array[: len(box())].sum() == box(high=3).sum()
+    assert drawn.pixel_array[len(box()) :].sum() == box(low=3, high=4).sum()
+    assert [word for word in TRACES if word.lower() in str(drawn).lower().replace("overread", "")] == []
