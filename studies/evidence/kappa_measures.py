@@ -180,9 +180,9 @@ def _agreement(
         return NotComputable(reason=ONE_READER, of=len(said)), len(said)
     categories = asked.categories(*(value for each in said.values() for value in each.values()))
     if _takes_pairs(readers, asked):
-        several = [one for one in said.values() if len(one) > 1]
-        counts = [[[plain(value) for value in one.values()].count(each) for each in categories] for one in several]
-        return fleiss(counts, level=level), len(several)
+        answered = [[plain(value) for value in one.values()] for one in said.values()]
+        counts = [[one.count(each) for each in categories] for one in answered]
+        return fleiss(counts, level=level), sum(len(one) > 1 for one in answered)
     all_ = [[one[reader] for reader in readers] for one in said.values() if len(one) == len(readers)]
     if asked.is_number or len(readers) > 2:
         return icc([[_numeric(value) for value in one] for one in all_], level=level), len(all_)

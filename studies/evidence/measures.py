@@ -53,9 +53,10 @@ LIMITS = (
 )
 
 
-def of_study(study: Study) -> Evidence:
-    """The numbers of the study's real cases, or as long as it is in its pilot, of the pilot's."""
-    return of(Scope(study=study, is_pilot=study.stage == Study.Stage.PILOT))
+def of_study(study: Study, *, is_pilot: bool | None = None) -> Evidence:
+    """The numbers of the study's pilot, or of its real cases; None: of the pilot as long as the study is in it."""
+    pilot = study.stage == Study.Stage.PILOT if is_pilot is None else is_pilot
+    return of(Scope(study=study, is_pilot=pilot))
 
 
 def of(scope: Scope) -> Evidence:

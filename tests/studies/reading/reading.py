@@ -13,6 +13,7 @@ from feedback.forms import quality_form
 from inference.models import Job, PipelineVersion, Result
 from portal.access import Role
 from portal.models import User
+from studies.cases.flow import WITHOUT_READERS
 from studies.models import ArmFinding, Case, Membership, Read, Study
 from studies.protocols import protocol_forms
 from tests.protocols import case_of, open_study
@@ -74,7 +75,7 @@ def bench(
     about: dict[str, Any] = {
         "pipelines": [{"name": "brain-extraction"}],
         "arms": ARMS,
-        "design": {"form": form.slug} | design,
+        "design": design if design["kind"] in WITHOUT_READERS else {"form": form.slug} | design,
         "forms": [protocol_forms.shipped()[form.slug]],
         "blinding": {"readers": "blinded", "patient": "hidden"},
     }
