@@ -16,8 +16,8 @@ from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.status import code_to_category
 
-ATTEMPTS = 3
-SECONDS_BETWEEN_ATTEMPTS = 2.0
+ATTEMPTS = 5
+SECONDS_BETWEEN_ATTEMPTS = 2.0  # the first time, and each time twice as long: a receiver may be busy starting
 TIMEOUT_SECONDS = 60
 
 
@@ -78,7 +78,7 @@ class _Sender:
     def send_all(self) -> int:
         reason = ""
         for attempt in range(ATTEMPTS):
-            time.sleep(SECONDS_BETWEEN_ATTEMPTS if attempt else 0)
+            time.sleep(SECONDS_BETWEEN_ATTEMPTS * 2 ** (attempt - 1) if attempt else 0)
             try:
                 return self._send_rest()
             except _LostAssociationError as interrupted:
