@@ -36,11 +36,14 @@ def upload(read_id: UUID, *, by: User, claim: str, file: IO[bytes], name: str) -
 
 
 def save_drawn(read: Read, file: IO[bytes], *, by: User) -> ArmMask:
-    """Take what the viewer saved as the mask of the annotator's read. Raises NotAMask, ReadRefused."""
+    """Take what the viewer saved as the mask of the annotator's read. Raises ReadRefused."""
     if read.kind != Read.Kind.ANNOTATION or read.state != Read.State.OPENED:
         raise ReadRefused("This read takes no mask now: it is submitted, or was not opened. Open it from My work.")
-    mask = taking.take_drawn(file, read, by=by)
-    show(read)
+    try:
+        mask = taking.take_drawn(file, read, by=by)
+        show(read)
+    except NotAMask as refusal:
+        raise ReadRefused(str(refusal)) from refusal
     return mask
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from highdicom import Volume
 from numpy.typing import NDArray
 
+from dicom_ingest.headers import series_label
 from dicom_ingest.models import Instance, Series
 from inference.errors import InferenceError
 from inference.operators.stacking import Stack, stack
@@ -45,11 +46,11 @@ class Source:
 
     @property
     def said(self) -> str:
-        """How people speak of it, with its grid."""
+        """How people speak of it, with its grid. Not its description, which may say whose it is."""
         spacing = np.linalg.norm(self.affine[:3, :3], axis=0)
         planes, rows, columns = self.shape
         return (
-            f"{self.images.label}: {columns} x {rows} x {planes} voxels of "
+            f"{series_label(self.series.series_number, '')}: {columns} x {rows} x {planes} voxels of "
             f"{spacing[2]:.3g} x {spacing[1]:.3g} x {spacing[0]:.3g} mm"
         )
 

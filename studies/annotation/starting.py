@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -18,6 +19,10 @@ from studies.annotation import showing
 from studies.models import Read
 from studies.reading import reads
 from studies.reading.reads import ReadRefused
+
+log = logging.getLogger(__name__)
+NOT_MADE = "The starting mask cannot be made of these images. Draw from the images, or ask the study's coordinator why."
+"""All that an annotator is told: the reason may name series and pipelines that the study hides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +78,8 @@ def _dispatched(read: Read) -> Job:
     try:
         return dispatch.request(name, route, digest=digest)
     except (InferenceError, HeaderUnreadable) as fault:
-        raise ReadRefused(f"The starting mask cannot be made. {fault} Tell the study's coordinator.") from fault
+        log.warning("The starting mask of read %s cannot be made: %s", read.pk, fault)
+        raise ReadRefused(NOT_MADE) from fault
 
 
 @transaction.atomic

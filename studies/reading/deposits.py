@@ -20,8 +20,7 @@ from dicom_ingest.dicomweb.deposits import Deposit
 from dicom_ingest.dicomweb.refusals import NotTaken, NotThere
 from dicom_ingest.dicomweb.scope import Target
 from portal.models import User
-from studies.annotation import taking
-from studies.annotation.errors import NotAMask
+from studies.annotation import annotating
 from studies.blinding import own_uids
 from studies.blinding.access import CannotBeShown, ReadScope, viewable
 from studies.blinding.errors import Unshowable
@@ -47,17 +46,10 @@ class ToRead:
 Keep = Callable[[ToRead], None]
 
 
-def _take_mask(sent: ToRead) -> None:
-    try:
-        taking.take_drawn(BytesIO(sent.original), sent.read, by=sent.by)
-    except NotAMask as refused:
-        raise ReadRefused(str(refused)) from refused
-
-
 def _segmentation(sent: ToRead) -> None:
     """An annotator's mask for an arm, or a reader's correction of the one that the read shows."""
     if sent.read.kind == Read.Kind.ANNOTATION:
-        _take_mask(sent)
+        annotating.save_drawn(sent.read, BytesIO(sent.original), by=sent.by)
         return
     corrections.keep(sent.read, sent.dataset, by=sent.by, original=sent.original, opened=sent.opened)
 

@@ -80,7 +80,7 @@ def read_open(request: SignedInRequest, read_id: UUID) -> HttpResponse:
             "claim": opened.claim,
             "active": round(opened.active_seconds),
             "viewer": viewer_url(opened),
-            "place": f"Read {number} of {of}",
+            "place": f"{opened.get_kind_display() if opened.kind == Read.Kind.ANNOTATION else 'Read'} {number} of {of}",
         }
     )
 

@@ -13,6 +13,7 @@ let isUnsaved = false;
 function say(words) {
   const line = part()?.querySelector("[data-mask-state]");
   if (line) line.textContent = words;
+  part()?.querySelector("[data-save-mask]")?.classList.toggle("btn-primary", isUnsaved);
 }
 
 function complain(problem) {

@@ -51,8 +51,19 @@ class Bench:
         return ArmFinding.objects.filter(case=self.case, arm=arm, replaced_at=None).first()
 
 
-def bench(form: Form, folder: Path, *, start: str = "", **changes: Any) -> Bench:
-    """The study, with readers, a coordinator and an annotator, and the pipeline's result of its case."""
+def bench(
+    form: Form,
+    folder: Path,
+    *,
+    start: str = "",
+    voxels: NDArray[np.uint16] | None = None,
+    liver: NDArray[np.uint8] | None = None,
+    **changes: Any,
+) -> Bench:
+    """The study, with readers, a coordinator and an annotator, and the pipeline's result of its case.
+
+    voxels, liver: of the images and of what the pipeline drew, in place of the usual ones.
+    """
     arms = [
         {"key": "machine", "label": "AI", "findings": {"kind": "pipeline", "pipeline": "acme-liver"}},
         {"key": "expert", "label": "Expert", "findings": {"kind": "people", "gives": "masks", "start": start}},
@@ -62,7 +73,7 @@ def bench(form: Form, folder: Path, *, start: str = "", **changes: Any) -> Bench
     study = open_study(
         "masks", ae_title=ae_title, form=form, **document(**({"arms": arms, "design": design} | changes))
     )
-    instances = scan()
+    instances = scan(voxels=voxels)
     receive(instances, called_ae="LIVERSTUDY")
     exam = Exam.objects.get(study_instance_uid=instances[0].StudyInstanceUID)
     case = case_of(study, exam, number=1, state=Case.State.ENROLLED)
@@ -74,7 +85,8 @@ def bench(form: Form, folder: Path, *, start: str = "", **changes: Any) -> Bench
         reader=_member(study, "scorer", Role.READER),
         instances=instances,
     )
-    result = ours(instances, {LIVER: box(), SPLEEN: box(low=0, high=1)}, folder=folder)
+    masks = {LIVER: box(), SPLEEN: box(low=0, high=1)} if liver is None else {LIVER: liver, SPLEEN: 0 * liver}
+    result = ours(instances, masks, folder=folder)
     ArmFinding.objects.create(case=case, arm="machine", result=result, series=result.segmentation)
     return made
 
