@@ -17,7 +17,7 @@ BUILD_PACKAGES = gcc:gcc /usr/include/stdlib.h:libc6-dev /usr/include/ldap.h:lib
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format bench-ingest bench-dicomweb bench-inference bench-studies clean preflight front-end system-packages build-packages
+.PHONY: help demo test lint format bench-ingest bench-dicomweb bench-inference bench-studies bench-quality clean preflight front-end system-packages build-packages
 
 # Prints the first Python 3.11 there is, the one named by PYTHON=... before all others.
 FIND_PYTHON = for each in $(PYTHON) $(PYTHON_OF_VENV) python3.11 python3 python /usr/bin/python3.11; do \
@@ -90,6 +90,9 @@ bench-dicomweb: $(VENV)/installed-test system-packages front-end  ## DICOMweb be
 
 bench-studies: $(VENV)/installed-test  ## pages of 100 studies with 10,000 cases: a table, benchmarks/results/studies.json
 	$(PYTHON_OF_VENV) -m benchmarks.studies
+
+bench-quality: $(VENV)/installed-test front-end  ## QC of the demonstration's exams: figures, benchmarks/results/quality.json; needs those of make demo
+	$(PYTHON_OF_VENV) -m benchmarks.quality .overread/cache/exams
 
 clean:  ## remove what was fetched and built; the demonstration's data only if you say so
 	rm -rf $(VENV) viewer_static/dist collected build *.egg-info .cache .coverage* htmlcov .hypothesis .*_cache

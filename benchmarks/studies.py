@@ -82,7 +82,7 @@ def _times(url: str, studies: list[Study], users: list[User]) -> dict[str, list[
     times: dict[str, list[float]] = {}
     sessions: dict[int, requests.Session] = {}
     for kind, user, path in _asked(studies, users):
-        session = sessions.setdefault(user.pk, _session(user))
+        session = sessions.setdefault(user.pk, session_of(user))
         started = time.perf_counter()
         answer = session.get(url + path, allow_redirects=False, timeout=60)
         times.setdefault(kind, []).append(time.perf_counter() - started)
@@ -91,7 +91,7 @@ def _times(url: str, studies: list[Study], users: list[User]) -> dict[str, list[
     return times
 
 
-def _session(user: User) -> requests.Session:
+def session_of(user: User) -> requests.Session:
     """A browser in which the user is signed in."""
     from django.conf import settings  # noqa: PLC0415
     from django.test import Client  # noqa: PLC0415

@@ -88,9 +88,9 @@ class Prepared:
         self.manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
 
     def addresses(self, case_id: int) -> list[str]:
-        """The addresses of its large pictures, for a browser that fetches them ahead."""
+        """The addresses of its pictures, for a browser that fetches them ahead."""
         all_ = [one for found in self.manifest.findings for one in found.pictures]
-        names = [name for one in all_ for name in (one.plain, one.overlaid)]
+        names = [name for one in all_ for name in (one.plain, one.overlaid, one.small)]
         return [reverse("qc-picture", args=[case_id, self.mark, name]) for name in names]
 
 

@@ -10,7 +10,9 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from portal.access import Capability, roles_with
 from portal.models import User
 from studies.models import ENROLLING, ArmFinding, Case, Membership, QCReview, Study
+from studies.quality import spread
 
+LOOKED_AHEAD = 20
 REVIEWERS = roles_with(Capability.REVIEW_QUALITY)
 
 
@@ -71,8 +73,13 @@ def waiting(user: User) -> Waiting | None:
 
 
 def next_of(user: User, *, skipped: Collection[int] = ()) -> list[Case]:
-    """The case whose turn it is, and the one after it. Skipped ones come when there are no others."""
-    return list(waiting_for(user).exclude(pk__in=skipped)[:2]) or list(waiting_for(user)[:2])
+    """The case whose turn it is, and the one after it.
+
+    Those that others have in front come behind the rest of the next few; skipped ones when there are no others.
+    """
+    waiting_cases = waiting_for(user)
+    first = list(waiting_cases.exclude(pk__in=skipped)[:LOOKED_AHEAD]) or list(waiting_cases[:LOOKED_AHEAD])
+    return spread.free_first(first, user)[:2]
 
 
 def _in_round() -> QuerySet[QCReview]:

@@ -17,7 +17,7 @@ from portal.models import User
 from portal.signed_in import SignedInRequest
 from studies.cases import qc
 from studies.models import Case, QCReview
-from studies.quality import manifest, other_series, preparation, queue, sitting
+from studies.quality import manifest, other_series, preparation, queue, sitting, spread
 from studies.quality.case_view import QualityCase, view_of
 from studies.refusals import Refused
 
@@ -152,6 +152,7 @@ def _answer(
     if place.view is not None:
         exam = place.view.case.exam.study_instance_uid
         trail.record(Action.EXAM_VIEWED, of=exam, study=place.view.case.study.slug, detail={"page": "qc"})
+        spread.show(place.view.case, request.user)
     template = "studies/quality/_case.html" if request.headers.get("HX-Request") else "studies/quality/queue.html"
     return render(request, template, {"place": place, "view": place.view, "said": said, "is_wrong": is_wrong})
 

@@ -131,20 +131,21 @@ def test_a_key_that_is_held_judges_one_case(livers: Study, in_qc: MakeCase, cast
 def test_two_reviewers_at_once_and_what_the_coordinator_sees(
     livers_twice: Study, in_qc: MakeCase, cast: Cast, open_as: OpenAs, pictures: Path
 ) -> None:
-    cases = [in_qc(livers_twice) for _ in range(2)]
+    first, second = in_qc(livers_twice), in_qc(livers_twice)
     preparation.prepare_waiting()
     mine, theirs = open_as(cast.qc), open_as(another_reviewer(livers_twice))
-    for page in (mine, theirs):
-        page.keyboard.press("q")
-        shows(page, cases[0])
+    mine.keyboard.press("q")
+    shows(mine, first)
+    theirs.keyboard.press("q")
+    shows(theirs, second)
     press(mine, "a")
-    shows(mine, cases[1])
+    shows(mine, second)
     said(mine, "It waits for another reviewer.")
+    press(theirs, "a")
+    shows(theirs, first)
     press(theirs, "r")
     theirs.keyboard.press("3")
     theirs.keyboard.press("Enter")
-    shows(theirs, cases[1])
-    press(theirs, "a")
     expect(theirs.get_by_text("You and another reviewer disagree")).to_be_visible()
     press(mine, "a")
     expect(mine.get_by_text("You and another reviewer disagree")).to_be_visible()

@@ -136,6 +136,15 @@ def test_two_reviewers_on_one_case_at_once_the_second_is_told(livers: Study, cas
     assert QCReview.objects.get().reviewer == cast.qc
 
 
+def test_reviewers_who_work_at_once_are_given_different_cases(livers: Study, cast: Cast, signed_in: SignIn) -> None:
+    first, second = case_without_images(livers), case_without_images(livers)
+    mine, theirs = signed_in(cast.qc), signed_in(another_reviewer(livers))
+    assert (shown(mine), shown(theirs)) == (first, second)
+    assert shown(mine) == first, "one's own stays"
+    judge(mine, first, cast.qc)
+    assert shown(mine) == second, "better the same than none"
+
+
 def test_a_verdict_on_an_older_result_is_refused(livers: Study, cast: Cast, reviewer: Client) -> None:
     case = case_without_images(livers)
     old = posted(case, cast.qc, "accept")
