@@ -57,7 +57,10 @@ class PatientRequest:
 @require_safe
 @login_required
 def image_display(request: SignedInRequest) -> HttpResponse:
-    """Lead to what the link asks for: the reader's open read of it, its result, its exam, or a choice of exams."""
+    """Lead to what the link asks for: the reader's open read of it, its result, its exam, or a choice of exams.
+
+    Of several exams, the one that the reader has to read is what was meant.
+    """
     try:
         wanted = parse(request.GET)
     except MalformedRequest as fault:
@@ -66,10 +69,12 @@ def image_display(request: SignedInRequest) -> HttpResponse:
     _note(exams, asked=request.GET["requestType"])
     if not exams:
         return render(request, "studies/image_display_none.html", status=404)
+    waiting = reading_list.reads_of_exams(request.user, exams)
+    if len(waiting) == 1:
+        return redirect("read", waiting[0].pk)
     if len(exams) > 1:
-        return render(request, "studies/image_display_choice.html", {"exams": exams, "limit": CHOICES})
-    if (read := reading_list.read_of_exam(request.user, exams[0])) is not None:
-        return redirect("read", read.pk)
+        context = {"exams": exams, "limit": CHOICES, "to_read": {read.case.exam_id for read in waiting}}
+        return render(request, "studies/image_display_choice.html", context)
     result = Result.objects.current().filter(exam=exams[0]).order_by("-created_at").first()
     if result is None:
         return redirect("exam", exams[0].study_instance_uid)

@@ -14,15 +14,18 @@ from django.views.decorators.http import require_POST, require_safe
 from portal.access import Capability
 from portal.audit import trail
 from portal.audit.actions import Action
+from portal.models import User
 from portal.signed_in import SignedInRequest
 from studies.blinding import ahead
 from studies.cases import case_flow, case_list, qc, rescreening
 from studies.cases.case_list import Filters, Kind
 from studies.cases.case_view import view_of
 from studies.cases.flow import FlowBox
-from studies.models import Case, QCReview, Screening
+from studies.evidence import disclosure
+from studies.models import Case, QCReview, ReadReport, Screening
 from studies.protocols import protocol
 from studies.protocols.protocol_schema import TableFindings
+from studies.reading import measurements
 from studies.refusals import Refused
 from studies.study_frame import StudyFrame, frame_of
 
@@ -67,6 +70,7 @@ def case_page(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
         "case": case,
         "unshowable": ahead.problem_of(case),
         "screening": case.screening,
+        "measured": _measured(frame, case, request.user),
         **_rights(frame),
         **_history(case.screening),
     }
@@ -199,3 +203,10 @@ def _history(screening: Screening) -> dict[str, object]:
 def _has_tables(frame: StudyFrame) -> bool:
     arms = protocol.current(frame.study).content.arms
     return any(isinstance(arm.findings, TableFindings) for arm in arms)
+
+
+def _measured(frame: StudyFrame, case: Case, user: User) -> list[ReadReport]:
+    """What readers measured in the viewer, for those whom the protocol lets see results."""
+    if not frame.may(Capability.VIEW_RESULTS) or disclosure.why_kept(frame, user):
+        return []
+    return measurements.of_case(case)

@@ -21,7 +21,7 @@ from inference.writers import provenance
 from portal.audit import trail
 from portal.audit.actions import Action
 from portal.models import User
-from studies.models import Read, ReadReport
+from studies.models import Case, Read, ReadReport
 from studies.reading import reads
 from studies.reading.reads import ReadRefused
 from studies.reading.report_content import MOST_DRAWN, REPORTS, drawn_in
@@ -60,6 +60,12 @@ def keep_report(read: Read, sent: Dataset, *, by: User, original: bytes) -> Read
 def reports_of(read: Read) -> QuerySet[ReadReport]:
     """What its reader saved in `read`, the newest first: that one counts. For its reader, and for who is unblinded."""
     return ReadReport.objects.filter(read=read).order_by("-made_at")
+
+
+def of_case(case: Case) -> list[ReadReport]:
+    """What counts of each read of the case, for who is unblinded."""
+    found = ReadReport.objects.filter(read__case=case).select_related("read__reader")
+    return list(found.order_by("read", "-made_at").distinct("read"))
 
 
 def _checked(read: Read, sent: Dataset) -> list[dict[str, object]]:

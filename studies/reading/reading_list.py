@@ -6,6 +6,7 @@ the protocol says so, readers see everything anyway, and the read shows the very
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -118,9 +119,10 @@ def read_beside(read: Read, user: User) -> Read | None:
     return fresh.exclude(Q(pk=read.pk) | Q(case=read.case_id)).first()
 
 
-def read_of_exam(user: User, exam: Exam) -> Read | None:
-    """The read of `exam` that `user` may open now, where its study lets readers know whose exam it is."""
-    return _in_turn(user).filter(_PATIENT_SHOWN, case__exam=exam).first()
+def reads_of_exams(user: User, exams: Sequence[Exam]) -> list[Read]:
+    """Of each of `exams` the read that `user` may open now, where its study lets readers know whose exam it is."""
+    found = _in_turn(user).filter(_PATIENT_SHOWN, case__exam__in=exams).select_related("study", "case")
+    return list({read.case.exam_id: read for read in reversed(found)}.values())
 
 
 def exams_of_reads(user: User) -> QuerySet[Read, int]:

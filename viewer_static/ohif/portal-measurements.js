@@ -3,6 +3,8 @@
 import { refusalOf, SignedRequest } from './portal-extension.js';
 
 const COMMANDS = 'CORNERSTONE_STRUCTURED_REPORT';
+const SOURCE = 'overread'; // as app-config.js calls it
+const SENDS = [SOURCE, undefined];
 
 // Both OHIF's own "Create SR" and the button of the page save by this.
 export function serveReports({ commandsManager, extensionManager, servicesManager }) {
@@ -12,11 +14,13 @@ export function serveReports({ commandsManager, extensionManager, servicesManage
   if (!usual) return () => {};
 
   const store = async wanted => {
-    const source = extensionManager.getActiveDataSource()[0];
+    if (!SENDS.includes(wanted.dataSource)) return usual(wanted); // a download
+    const { store: sends } = extensionManager.getActiveDataSource()[0];
+    const { dicom } = sends;
     const request = new SignedRequest();
-    const dicom = dataset => source.store.dicom(dataset, request);
+    sends.dicom = (dataset, _request, dicomDict) => dicom(dataset, request, dicomDict);
     try {
-      const report = await usual({ ...wanted, dataSource: { ...source, store: { ...source.store, dicom } } });
+      const report = await usual(wanted);
       tell({ overread: 'reported', problem: '' });
       return report;
     } catch (fault) {
@@ -24,11 +28,13 @@ export function serveReports({ commandsManager, extensionManager, servicesManage
         request.readyState === XMLHttpRequest.UNSENT ? `The viewer could not put it together (${fault.message}).` : refusalOf(request);
       tell({ overread: 'reported', problem });
       throw new Error(problem);
+    } finally {
+      sends.dicom = dicom;
     }
   };
   const save = async () => {
     const measurementData = measurementService.getMeasurements();
-    await store({ measurementData, additionalFindingTypes: ['ArrowAnnotate'], options: { SeriesDescription: 'Measurements' } });
+    await store({ measurementData, dataSource: SOURCE, additionalFindingTypes: ['ArrowAnnotate'], options: { SeriesDescription: 'Measurements' } });
   };
   const take = ({ origin, source, data }) => {
     if (origin !== window.location.origin || source !== window.parent || data?.overread !== 'report') return;

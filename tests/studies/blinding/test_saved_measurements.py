@@ -91,6 +91,20 @@ def test_the_readers_page_says_what_is_saved(scene: Scene, client: Client) -> No
         assert not [word for word in TRACES if word not in ("Overread", "vendor") and word in page]
 
 
+def test_the_cases_page_shows_them_to_who_is_unblinded_alone(scene: Scene, client: Client) -> None:
+    saved(scene, scene.read())
+    people = {role: User.objects.create_user(role) for role in ("governance", "scientist", "qc")}
+    for role, user in people.items():
+        scene.study.memberships.create(user=user, role=role)
+    shown = {}
+    for role, user in people.items():
+        client.force_login(user)
+        shown[role] = (
+            "Long Axis 37.8 mm, Short Axis 25.2 mm" in client.get("/studies/liver-masks/cases/1/").content.decode()
+        )
+    assert shown == {"governance": True, "scientist": False, "qc": False}
+
+
 def test_what_is_sent_twice_is_kept_once_and_each_further_report_replaces(scene: Scene) -> None:
     read = scene.read()
     assert saved(scene, read) == saved(scene, read)

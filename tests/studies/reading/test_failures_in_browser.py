@@ -93,9 +93,7 @@ def test_a_viewer_that_does_not_load_says_so_and_the_form_still_works(
     start(page)
     notice = page.get_by_text("The viewer did not load.")
     if fault != "its page fails":
-        page.locator("[data-viewer]").evaluate(
-            "frame => new Promise(done => frame.contentDocument.readyState === 'complete' ? done() : frame.onload = done)"
-        )
+        page.wait_for_function("document.querySelector('[data-viewer]').contentDocument.readyState === 'complete'")
         expect(notice).to_be_hidden()
         page.clock.fast_forward(46_000)
     expect(notice).to_be_visible()

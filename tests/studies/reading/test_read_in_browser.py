@@ -14,7 +14,7 @@ from dicom_ingest.models import Exam
 from feedback.models import Response
 from portal.access import Role
 from portal.models import User
-from studies.models import Case, Read, Study
+from studies.models import Case, Read, ReadReport, Study
 from studies.reading import assignment
 from tests.browsers import look, sign_in
 from tests.conftest import PASSWORD
@@ -130,11 +130,19 @@ def test_the_images_come_with_the_read_and_the_aided_one_follows(
     page.frame_locator("[data-viewer]").locator("canvas").first.wait_for(timeout=60_000)
     look(page, "read-unaided")
     first = page.url
+    draw(page, "length", (-40, -40), (40, 40))
+    page.get_by_role("button", name="Save measurements").click()
+    expect(page.get_by_text("1 measurement saved")).to_be_visible(timeout=60_000)
+    draw(page, "length", (-40, 40), (40, -40))
+    expect(page.get_by_role("button", name="Save measurements")).to_be_visible()
+    look(page, "read-measured")
     viewer = page.locator("[data-viewer]").element_handle()
     page.locator("[data-viewer]").evaluate("frame => { frame.contentWindow.isKept = true; }")
     for key in ("4", "a", "Control+Enter"):
         page.locator("body").press(key)
     page.wait_for_url(lambda address: address != first)
+    assert [len(kept.measurements) for kept in ReadReport.objects.all()] == [2, 1], "submitting saves what is not saved"
+    expect(page.get_by_text("measurement saved")).to_be_hidden()
     expect(page.get_by_text("What you said before, locked")).to_be_visible()
     claimed(page)
     expect(page.get_by_text("Read 2 of 2")).to_be_visible()
@@ -151,6 +159,23 @@ def test_the_images_come_with_the_read_and_the_aided_one_follows(
     claimed(page)
     expect(page.get_by_text("Read 2 of 2")).to_be_visible()
     look(page, "read-aided")
+
+
+def draw(page: Page, shape: str, start: tuple[int, int], end: tuple[int, int]) -> None:
+    """Draw in the viewer, in pixels from the middle of its picture."""
+    page.locator("[data-viewer]").evaluate(
+        "(frame, shape) => frame.contentWindow.postMessage({ overread: 'draw', drawings: [shape] }, location.origin)",
+        shape,
+    )
+    box = page.frame_locator("[data-viewer]").locator("canvas.cornerstone-canvas").first.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.wait_for_timeout(300)  # for the tool to be taken up, which the viewer tells nobody
+    page.mouse.move(x + start[0], y + start[1])
+    page.mouse.down()
+    page.mouse.move(x, y, steps=4)
+    page.mouse.move(x + end[0], y + end[1], steps=4)
+    page.mouse.up()
 
 
 def case_with_images(study: Study) -> Case:

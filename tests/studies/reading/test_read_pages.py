@@ -193,18 +193,3 @@ def test_one_address_leads_to_the_next_read(scored: tuple[Bench, User, Read], ca
     _, reader, read = scored
     assert signed_in(reader).get("/reads/next/")["Location"] == f"/reads/{read.pk}/"
     assert signed_in(cast.outsider).get("/reads/next/")["Location"] == "/"
-
-
-def test_the_pacs_link_leads_to_the_open_read_where_the_patient_is_shown(signed_in: SignIn) -> None:
-    one = bench(INDEPENDENT, slug="shown", blinding={"readers": "blinded", "patient": "shown"})
-    hidden = bench(INDEPENDENT, slug="hidden")
-    for study in (one, hidden):
-        reader = study.reader(f"reader-{study.study.slug}")
-        case = study.case()
-        assignment.assign()
-        link = f"/IHEInvokeImageDisplay?requestType=STUDY&studyUID={case.exam.study_instance_uid}"
-        answer = signed_in(reader).get(link)
-        if study is one:
-            assert answer["Location"] == f"/reads/{Read.objects.get(reader=reader).pk}/"
-        else:
-            assert answer.status_code == 404
