@@ -162,10 +162,6 @@ document.addEventListener("htmx:sendError", ({ detail }) => {
   if (detail.elt?.closest?.("[data-correction]")) complain("The portal cannot be reached. Try again in a moment.");
 });
 window.addEventListener("message", hear);
-document.addEventListener("overread:next-read", () => {
-  isEditing = isUnsaved = isSaving = false;
-  opened = "";
-});
 window.addEventListener("beforeunload", (event) => {
   if (isUnsaved) event.preventDefault();
 });

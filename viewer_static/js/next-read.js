@@ -24,7 +24,6 @@ export async function showRead(address) {
   document.querySelector("link[rel=prefetch]")?.remove();
   const ahead = next.querySelector("link[rel=prefetch]");
   if (ahead) document.head.append(document.importNode(ahead, true));
-  document.dispatchEvent(new Event("overread:next-read"));
   window.htmx.swap(SIDE, next.querySelector(SIDE).outerHTML, { swapStyle: "outerHTML", settleDelay: 0 });
   return true;
 }
@@ -50,20 +49,9 @@ export function showImages(address) {
     frame().src = address;
     return;
   }
-  if (!isViewing()) return loadAnew(address);
   expected = address;
   frame().contentWindow.postMessage({ overread: "go", address }, location.origin);
   setTimeout(() => expected === address && loadAnew(address), LONGEST_MS);
-}
-
-// The editor of corrections is another mode of the viewer, and may hold what was not saved.
-function isViewing() {
-  try {
-    return frame().contentWindow.location.pathname === "/viewer";
-  } catch (fault) {
-    if (fault.name === "SecurityError") return false;
-    throw fault;
-  }
 }
 
 function loadAnew(address) {
