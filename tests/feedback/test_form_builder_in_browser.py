@@ -121,7 +121,7 @@ def test_questions_move_are_doubled_removed_and_brought_back(page: Page, cast: C
     page.goto(f"{live_server.url}/forms/hips/")
     rows = page.locator(".builder-row-title .row-title")
     before = rows.all_text_contents()
-    page.get_by_role("button", name="Duplicate: Quality of the image").press("Enter")
+    page.get_by_role("button", name="Copy: Quality of the image").press("Enter")
     saved(page, 2)
     assert len(rows.all_text_contents()) == len(before) + 1
     page.locator("#label-s1q1").fill("Quality again")

@@ -100,10 +100,10 @@ def test_every_number_of_the_diagram_links_to_a_list_of_that_length(coordinator:
     case_for(study)
     shown = page(coordinator, "/studies/glioma/flow/")
     links = re.findall(
-        r'<a href="(/studies/glioma/cases/\?[^"]+)" class="flow-link[^"]*" aria-label="([^"]+): (\d+)"', shown
+        r'<a href="(/studies/glioma/cases/\?[^"]+)" class="flow-link[^"]*" aria-label="(\d+) ([^"]+)"', shown
     )
     assert len(links) == 11, "without readers nothing is assigned"
-    for address, label, count in links:
+    for address, count, label in links:
         listed = page(coordinator, address.replace("&amp;", "&"))
         assert re.search(rf'<h2 id="cases">[^<]*, {count}</h2>', listed), (label, count)
     assert "<td>1</td></tr>" in shown, "the same is there as a table"
