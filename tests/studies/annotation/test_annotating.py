@@ -150,7 +150,7 @@ def moved_seg(bench: Bench) -> io.BytesIO:
 
 
 REFUSED = {
-    "another grid": (other_grid, r'another grid.*Expected was Series 3: 14 x 12 x 5 voxels'),
+    "another grid": (other_grid, r"another grid.*Expected was Series 3: 14 x 12 x 5 voxels"),
     "a label of nothing": (lambda one: label_file(one, spleen=7), "Label 7 .* 1 Acme Liver, 2 Acme Spleen"),
     "another exam": (other_exam, "belongs to another exam"),
     "a moved segmentation": (moved_seg, "does not lie on the images.*Expected was Series 3"),

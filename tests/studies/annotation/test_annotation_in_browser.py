@@ -53,7 +53,10 @@ def opened(page: Page, url: str, bench: Bench) -> FrameLocator:
 def test_explore(page: Page, live_server: LiveServer, form: Form, tmp_path: Path) -> None:
     import time
 
-    page.on("response", lambda r: print("HTTP", r.status, r.url[-120:]) if r.status >= 400 or r.request.method == "POST" else None)
+    page.on(
+        "response",
+        lambda r: print("HTTP", r.status, r.url[-120:]) if r.status >= 400 or r.request.method == "POST" else None,
+    )
     bench = bench_of(form, tmp_path / "run")
     frame = opened(page, live_server.url, bench)
     expect(frame.locator("[data-cy=viewport-pane]").first).to_be_visible(timeout=OVERLAY_MS)

@@ -116,9 +116,7 @@ def test_whose_exam_it_is_is_told_to_nobody_by_a_link(patient: str, signed_in: S
 
 
 @pytest.mark.parametrize("stage", [Study.Stage.LOCKED, Study.Stage.CLOSED])
-def test_a_study_that_is_over_is_none_of_mine(
-    one: Bench, reader: User, signed_in: SignIn, stage: Study.Stage
-) -> None:
+def test_a_study_that_is_over_is_none_of_mine(one: Bench, reader: User, signed_in: SignIn, stage: Study.Stage) -> None:
     Study.objects.filter(pk=one.study.pk).update(stage=stage)
     assert signed_in(reader).get(by_study(read_of(reader).case.exam)).status_code == 404
 
@@ -137,9 +135,7 @@ def test_the_directorys_sign_in_lies_between_the_link_and_the_read(one: Bench, d
     asked = browser.get(link)
     assert asked["Location"] == f"/login/?next={quote(link)}"
     page = browser.get(asked["Location"])
-    arrived = browser.post(
-        "/login/", {"username": "ada", "password": WORD, "next": page.context["next"]}, follow=True
-    )
+    arrived = browser.post("/login/", {"username": "ada", "password": WORD, "next": page.context["next"]}, follow=True)
     assert [step for step, _ in arrived.redirect_chain] == [link, f"/reads/{read.pk}/"]
     assert "Read 1 of 1" in arrived.content.decode()
 

@@ -14,7 +14,7 @@ from portal.models import User
 from studies.models import Read, Study
 from studies.reading import assignment
 from tests.conftest import Cast
-from tests.studies.reading.reading import INDEPENDENT, ONE_SITTING, SCORING, Bench, bench
+from tests.studies.reading.reading import ONE_SITTING, SCORING, Bench, bench
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
