@@ -7,7 +7,6 @@ const csrfToken = () => /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?
 const claim = () => document.querySelector("[data-feedback-form] [name=claim]")?.value ?? "";
 
 const KEPT = "What you drew is still in the viewer.";
-let isThere = false; // whether the viewer said that it is there: then it goes on without being loaded anew
 let subject = "";
 let viewing = "";
 let opened = "";
@@ -37,10 +36,8 @@ function follow() {
   isEditing = isUnsaved = isSaving = false;
 }
 
-function go(address) {
-  if (!isThere) frame().src = address;
-  else frame().contentWindow.postMessage({ overread: "go", address }, location.origin);
-}
+// Not by the viewer's own way from one mode to another: that leaves segmentations without their overlay (OHIF 3.13.2).
+const go = (address) => frame().contentWindow.location.replace(address);
 
 function show() {
   follow();
@@ -112,7 +109,6 @@ function settle({ problem }) {
 
 function hear({ origin, source, data }) {
   if (origin !== location.origin || source !== frame()?.contentWindow) return;
-  if (data?.overread === "ready") isThere = true;
   if (data?.overread === "saved") settle(data);
   if (data?.overread === "mask-changed" && isEditing && !isUnsaved) {
     isUnsaved = true;

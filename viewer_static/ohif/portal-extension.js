@@ -106,7 +106,10 @@ function servePage(commandsManager) {
   };
   const go = ({ origin, source, data }) => {
     if (origin === window.location.origin && source === window.parent && data?.overread === 'go') {
-      commandsManager.runCommand('navigateHistory', { to: data.address, options: { replace: true } });
+      const isSameMode = new URL(data.address, window.location.origin).pathname === pathname;
+      // From the editor to the viewer OHIF 3.13.2 leaves segmentations without their overlay.
+      if (!isSameMode) window.location.replace(data.address);
+      else commandsManager.runCommand('navigateHistory', { to: data.address, options: { replace: true } });
     }
   };
   document.addEventListener(RENDERED, tellOfImages, { capture: true });
