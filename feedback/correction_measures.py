@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import KDTree
 
 from inference import overlap
 from inference.operators.extents import box_of
 
 Bits = NDArray[np.bool_]
+Points = NDArray[np.float64]
 Spacing = tuple[float, float, float]
 PERCENTILE = 95
 
@@ -56,14 +58,15 @@ def hausdorff95(first: Bits, second: Bits, *, spacing: Spacing) -> float | None:
     """
     if not first.any() or not second.any():
         return None
-    one, other = _surface(first), _surface(second)
-    return max(_reach(one, other, spacing), _reach(other, one, spacing))
+    one, other = _surface(first, spacing), _surface(second, spacing)
+    return max(_reach(one, other), _reach(other, one))
 
 
-def _surface(mask: Bits) -> Bits:
-    return np.asarray(mask & ~ndimage.binary_erosion(mask), dtype=np.bool_)
+def _surface(mask: Bits, spacing: Spacing) -> Points:
+    """(points, 3) in mm."""
+    return np.asarray(np.argwhere(mask & ~ndimage.binary_erosion(mask)) * spacing, dtype=np.float64)
 
 
-def _reach(of: Bits, to: Bits, spacing: Spacing) -> float:
-    distances = ndimage.distance_transform_edt(~to, sampling=spacing)
-    return float(np.percentile(distances[of], PERCENTILE))
+def _reach(of: Points, to: Points) -> float:
+    distances, _ = KDTree(to).query(of)
+    return float(np.percentile(distances, PERCENTILE))

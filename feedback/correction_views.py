@@ -76,7 +76,7 @@ def none(request: SignedInRequest, result_id: UUID) -> HttpResponse:
     """Keep "no lesion" as the user's correction."""
     result, problem = _answerable(request, result_id), ""
     try:
-        _check(result, request.user)
+        corrections.check(request.user, result)
         corrections.say_empty(to=_target(result, request.user, opened=request.POST.get("opened", "")))
     except NotKept as refused:
         problem = str(refused)
@@ -113,7 +113,7 @@ def store(request: HttpRequest, scope: Scope, target: Target) -> JsonResponse:
 
     def keep(deposit: Deposit) -> None:
         try:
-            _check(result, user)
+            corrections.check(user, result)
             to = _target(result, user, opened=deposit.opened)
             corrections.deposit(deposit.dataset, to=to, original=deposit.original)
         except NotKept as refused:
@@ -122,11 +122,6 @@ def store(request: HttpRequest, scope: Scope, target: Target) -> JsonResponse:
     if not may_answer(user, result):
         raise Forbidden("Corrections are made by the readers of the exam's study. Nothing was saved.")
     return deposits.take(request, keep)
-
-
-def _check(result: Result, user: User) -> None:
-    if problem := corrections.why_not(user, result):
-        raise NotKept(problem)
 
 
 def _target(result: Result, user: User, *, opened: str) -> corrections.Target:

@@ -87,8 +87,14 @@ def why_not(user: User, result: Result) -> str:
     if not may_answer(user, result):
         return "Corrections are made by the readers of the exam's study."
     if current_version_of(result) != result:
-        return f"A newer run has replaced this result. {_AGAIN} Open the current result and correct that."
+        return "A newer run has replaced this result. Open the current result and correct that."
     return ""
+
+
+def check(user: User, result: Result) -> None:
+    """Raises NotKept where `user` cannot correct the result's segmentation."""
+    if problem := why_not(user, result):
+        raise NotKept(f"{problem} {_AGAIN}")
 
 
 def deposit(sent: Dataset, *, to: Target, original: bytes) -> Correction:
@@ -265,6 +271,7 @@ __all__ = [
     "NotKept",
     "Target",
     "Unfit",
+    "check",
     "current",
     "deposit",
     "hold_current",

@@ -149,10 +149,12 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
 });
 document.addEventListener("htmx:afterSwap", show);
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (detail.target?.id === "correction" && detail.xhr.status === 409) detail.shouldSwap = true;
+  if (detail.target?.id !== "correction" || detail.xhr.status !== 409) return;
+  detail.shouldSwap = true;
+  detail.isError = false;
 });
 document.addEventListener("htmx:responseError", ({ detail }) => {
-  if (detail.elt?.closest?.("[data-correction]") && detail.xhr.status !== 409) complain(`The portal failed (error ${detail.xhr.status}). Try again in a moment.`);
+  if (detail.elt?.closest?.("[data-correction]")) complain(`The portal failed (error ${detail.xhr.status}). Try again in a moment.`);
 });
 document.addEventListener("htmx:sendError", ({ detail }) => {
   if (detail.elt?.closest?.("[data-correction]")) complain("The portal cannot be reached. Try again in a moment.");
