@@ -148,8 +148,8 @@ def _scu() -> Iterator[str]:
 def _web() -> Iterator[str]:
     yield "### 3.3 DICOMweb provider"
     yield (
-        "Below `/dicomweb`; a read of a study has such a root of its own that shows no more than the read, and so has the "
-        "viewer's editor of a result, `/results/{result}/dicomweb`."
+        "Below `/dicomweb`; a read of a study has such a root of its own that shows no more than the read, and so has "
+        "the viewer's editor of a result, `/results/{result}/dicomweb`."
     )
     yield _table(("Resource", "Method", "Service", "What"), _resources())
     yield (
@@ -232,11 +232,11 @@ def _store() -> Iterator[str]:
     yield _table(("Failure reason", "Meaning"), rows)
     yield (
         "The roots of a read and of a result's editor take one object at a time, from its reader alone: Segmentation "
-        "Storage, and in a read structured reports of measurements. 200: it is kept; 4xx, with a sentence as `detail`: it "
-        "is not. The object is kept as received. A corrected segmentation is also stored anew, as BINARY in explicit VR "
-        "little endian, in a series of its own: in the source's planes and order, with the segments of the segmentation "
-        "that was corrected and their codes and colours; it names that one in Predecessor Documents Sequence (Standard "
-        "Extended). It is never sent to another system, nor shown to another reader."
+        "Storage, and in a read structured reports of measurements. 200: it is kept; 4xx, with a sentence as "
+        "`detail`: it is not. The object is kept as received. A corrected segmentation is also stored anew, as BINARY "
+        "in explicit VR little endian, in a series of its own: in the source's planes and order, with the segments of "
+        "the segmentation that was corrected and their codes and colours; it names that one in Predecessor Documents "
+        "Sequence (Standard Extended). It is never sent to another system, nor shown to another reader."
     )
 
 

@@ -102,8 +102,9 @@ def make_copy(structures: Structures, source: Source, predecessor: Dataset, *, a
     _describe(made, structures, numbers)
     made.PredecessorDocumentsSequence = [_reference(predecessor)]
     now = datetime.now()
-    made.SeriesDate, made.SeriesTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
-    made.ContentDate, made.ContentTime = made.SeriesDate, made.SeriesTime
+    for part in ("Series", "Content"):
+        setattr(made, f"{part}Date", now.strftime("%Y%m%d"))
+        setattr(made, f"{part}Time", now.strftime("%H%M%S"))
     return made
 
 
