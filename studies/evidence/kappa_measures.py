@@ -153,7 +153,7 @@ def _between(rows: StudyRows, condition: str, asked: Asked, level: float) -> Ite
     ]
     yield Line(
         whose=Whose(arm=condition, arm_label=condition_in_words(condition, rows.scope), by_readers=True),
-        what=f"{asked.question.label}: {_name(readers, asked)} between {len(readers)} readers",
+        what=f"{asked.question.label}: {_name(readers, asked)}",
         answer=answer,
         expected=len(said),
         missing=tuple(one for one in left if one.count),
@@ -165,6 +165,12 @@ def _takes_pairs(readers: Sequence[ReaderName], asked: Asked) -> bool:
 
 
 def _name(readers: Sequence[ReaderName], asked: Asked) -> str:
+    if len(readers) < 2:
+        return "agreement between readers"
+    return f"{_coefficient(readers, asked)} between {len(readers)} readers"
+
+
+def _coefficient(readers: Sequence[ReaderName], asked: Asked) -> str:
     if asked.is_number or (asked.weights == "quadratic" and len(readers) > 2):
         return "ICC(2,1)"
     if len(readers) > 2:
@@ -203,7 +209,7 @@ def _within(rows: StudyRows, condition: str, asked: Asked, level: float) -> Iter
         pairs = [pair for each in found.values for pair in each]
         yield Line(
             whose=replace(whose, reader=who),
-            what=f"{asked.question.label}: {_name(readers[:2], asked)} of a reader's first and second answer",
+            what=f"{asked.question.label}: {_coefficient(readers[:2], asked)} of a reader's first and second answer",
             answer=_of_pairs(pairs, asked, level),
             expected=len(mine),
             missing=found.missing,

@@ -26,6 +26,8 @@ from studies.statistics.estimate import (
 )
 
 DELONG = "DeLong interval"
+NOTHING = 1e-12
+"""A standard error below this is one of rounding."""
 FEWEST = 2
 """Cases of each kind below which there is no variance."""
 
@@ -104,7 +106,7 @@ def difference(
         return NotComputable(reason=_TOO_FEW, of=len(truths))
     spread = math.sqrt(max(0.0, _variance(one.positives - other.positives, one.negatives - other.negatives)))
     value = one.area - other.area
-    none_varies = spread < 1e-12
+    none_varies = spread < NOTHING
     return AreaDifference(
         value=value,
         interval=NotComputable(reason="The two never differ in how they rank a pair of cases.", of=len(truths))
@@ -177,8 +179,8 @@ def _area(found: _Placements, level: float) -> Area:
 def _interval(value: float, error: float | None, *, of: int, level: float) -> Interval | NotComputable:
     if error is None:
         return NotComputable(reason=_TOO_FEW, of=of)
-    if error == 0.0:
-        return NotComputable(reason="Scores and truth go together without exception: DeLong's variance is zero.", of=of)
+    if error < NOTHING:
+        return NotComputable(reason="All pairs of cases are ranked alike, so DeLong's variance is zero.", of=of)
     return around(value, normal_quantile(level) * error, level=level, within=(0.0, 1.0))
 
 

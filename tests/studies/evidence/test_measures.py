@@ -81,7 +81,7 @@ def test_scales_of_two_readers_weigh_steps_and_numbers_correlate() -> None:
 def test_one_reader_has_nobody_to_agree_with() -> None:
     made = Known.study_of(INDEPENDENT, endpoints=[]).with_cases(2)
     made.said(made.bench.reader("ann"), "alone", present({1}, of=2))
-    line = one(made.evidence().between_readers, "Finding: Cohen's kappa between 1 readers", arm="alone")
+    line = one(made.evidence().between_readers, "Finding: agreement between readers", arm="alone")
     assert line.reason == "Only one reader answered."
 
 
