@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from studies.evidence import groups
 from studies.evidence.groups import ReadGroup
-from studies.evidence.shape import Answer, EndpointEvidence, Line
+from studies.evidence.shape import Answer, EndpointEvidence, Line, Missing, ReaderName
 from studies.evidence.study_rows import StudyRows
 from studies.evidence.truth_calls import Group, Judged, Truths
 from studies.protocols.protocol_schema import Endpoint
 from studies.statistics.diagnostic import accuracy, confusion
+from studies.statistics.proportions import paired_difference
 
 
 def of(rows: StudyRows, endpoint: Endpoint) -> EndpointEvidence:
@@ -18,7 +20,12 @@ def of(rows: StudyRows, endpoint: Endpoint) -> EndpointEvidence:
     if truths.problem:
         return EndpointEvidence(endpoint=endpoint, reason=truths.problem)
     lines = tuple(line for group in truths.groups for line in _lines(truths, group))
-    return EndpointEvidence(endpoint=endpoint, lines=lines, notes=(truths.positives.in_words,))
+    return EndpointEvidence(
+        endpoint=endpoint,
+        lines=lines,
+        differences=tuple(_differences(truths)),
+        notes=(truths.positives.in_words,),
+    )
 
 
 def _lines(truths: Truths, group: Group) -> Iterator[Line]:
@@ -42,3 +49,37 @@ def _numbers(truths: Truths, pairs: Iterable[Judged]) -> list[tuple[str, Answer]
         ("Positive predictive value", found.positive_predictive_value),
         ("Accuracy", found.accuracy),
     ]
+
+
+def _differences(truths: Truths) -> Iterator[Line]:
+    """Of the cases that a reader called in both conditions: all readers together, then each."""
+    rows, wanted = truths.rows, truths.endpoint.measure == "sensitivity"
+    for first, second in groups.compared(rows, truths.endpoint):
+        right = [_right(truths, one, wanted=wanted) for one in (first, second)]
+        paired = {key: (right[0][key], right[1][key]) for key in right[0].keys() & right[1].keys()}
+        readers = sorted({reader for each in right for _, reader in each}, key=lambda one: one.key)
+        for who in (None, *readers):
+            pairs = [pair for (_, reader), pair in paired.items() if who in (None, reader)]
+            # Whether a case is positive is known of those alone that have a truth, so these are what there should be.
+            expected = sum(who in (None, reader) for _, reader in right[0].keys() | right[1].keys())
+            left = expected - len(pairs)
+            yield Line(
+                whose=groups.difference_of(rows, first, second, who),
+                what=f"Difference of {'sensitivities' if wanted else 'specificities'}",
+                answer=paired_difference(
+                    both=pairs.count((True, True)),
+                    first_only=pairs.count((True, False)),
+                    second_only=pairs.count((False, True)),
+                    neither=pairs.count((False, False)),
+                    what=f"cases, {'positive' if wanted else 'negative'} in truth, that a reader called in both",
+                    level=truths.level,
+                ),
+                expected=expected,
+                missing=(Missing(count=left, reason="called in one of both alone"),) if left else (),
+            )
+
+
+def _right(truths: Truths, condition: str, *, wanted: bool) -> dict[tuple[int, ReaderName], bool]:
+    """Whether each reader was right about each case that is `wanted` in truth, positive or negative."""
+    found = truths.calls_of_reads(truths.rows.reads_in(condition))
+    return {(read.case, read.reader): bool(called) == true for read, (true, called) in found.taken if true is wanted}

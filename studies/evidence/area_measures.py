@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from studies.evidence import groups
-from studies.evidence.arms import condition_in_words
 from studies.evidence.groups import ReadGroup, Sorted
-from studies.evidence.shape import EndpointEvidence, Line, Missing, ReaderName, Whose
+from studies.evidence.shape import EndpointEvidence, Line, Missing, ReaderName
 from studies.evidence.study_rows import ReadRow, StudyRows
 from studies.evidence.truth_calls import Group, Judged, Truths
-from studies.protocols.design_schema import UnaidedAided
 from studies.protocols.protocol_schema import Endpoint
 from studies.statistics import roc
 
@@ -96,11 +94,7 @@ def _in_order(readers: set[ReaderName]) -> list[ReaderName]:
 
 def _differences(truths: Truths) -> Iterator[Line]:
     """Aided less unaided; else the first of the endpoint's conditions less each other. All readers, then each."""
-    rows = truths.rows
-    named = groups.conditions(rows, truths.endpoint)
-    is_aided = isinstance(rows.scope.content.design, UnaidedAided)
-    pairs = [("aided", "unaided")] if is_aided and named else [(named[0], other) for other in named[1:]]
-    for first, second in pairs:
+    for first, second in groups.compared(truths.rows, truths.endpoint):
         scores = {one: _scores(truths, one) for one in (first, second)}
         readers = {reader for each in scores.values() for _, reader in each}
         for who in (None, *_in_order(readers)):
@@ -125,9 +119,8 @@ def _difference(truths: Truths, scores: Mapping[str, Scores], who: ReaderName | 
     each = [[[judged[case, one][1] for case in cases] for one in ordered] for judged in (first, second)]
     there = [one for one in truths.rows.reads_in(next(iter(scores))) if who in (None, one.reader)]
     left = len(there) - len(cases) * len(readers)
-    label = " less ".join(condition_in_words(one, truths.rows.scope) for one in scores)
     return Line(
-        whose=Whose(arm="-".join(scores), arm_label=label, by_readers=True, reader=who),
+        whose=groups.difference_of(truths.rows, *scores, who),
         what=f"Difference of {'mean areas' if len(readers) > 1 else 'areas'}",
         answer=roc.difference([first[case, ordered[0]][0] for case in cases], *each, level=truths.level),
         expected=len(there),

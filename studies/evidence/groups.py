@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from studies.evidence.arms import condition_in_words
-from studies.evidence.shape import Missing, Whose
+from studies.evidence.shape import Missing, ReaderName, Whose
 from studies.evidence.study_rows import FindingRow, ReadRow, StudyRows
 from studies.protocols.design_schema import Preference, UnaidedAided
 from studies.protocols.protocol_schema import Endpoint, PeopleFindings
@@ -81,6 +81,20 @@ def conditions(rows: StudyRows, endpoint: Endpoint | None = None) -> tuple[str, 
         case _:
             named = endpoint.arms if endpoint is not None else ()
             return tuple(arm for arm in named or content.design.arms_named if arm in content.design.arms_named)
+
+
+def compared(rows: StudyRows, endpoint: Endpoint) -> list[tuple[str, str]]:
+    """The conditions whose difference is told: aided less unaided; else the endpoint's first less each other one."""
+    named = conditions(rows, endpoint)
+    if isinstance(rows.scope.content.design, UnaidedAided):
+        return [("aided", "unaided")]
+    return [(named[0], other) for other in named[1:]]
+
+
+def difference_of(rows: StudyRows, first: str, second: str, reader: ReaderName | None) -> Whose:
+    """Whose the difference of two conditions is."""
+    label = " less ".join(condition_in_words(one, rows.scope) for one in (first, second))
+    return Whose(arm=f"{first}-{second}", arm_label=label, by_readers=True, reader=reader)
 
 
 def of_reads(rows: StudyRows, condition: str) -> Iterator[ReadGroup]:

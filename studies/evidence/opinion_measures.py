@@ -8,12 +8,11 @@ from itertools import groupby
 
 from feedback.questions import Scale
 from studies.evidence import groups
-from studies.evidence.arms import condition_in_words
 from studies.evidence.groups import NOT_SUBMITTED, Left, ReadGroup, sort_out
 from studies.evidence.meaning import NOT_ANSWERED, number, plain
-from studies.evidence.shape import EndpointEvidence, Line, Missing, ReaderName, Whose
+from studies.evidence.shape import EndpointEvidence, Line, Missing, ReaderName
 from studies.evidence.study_rows import ReadRow, StudyRows
-from studies.protocols.design_schema import Preference, UnaidedAided
+from studies.protocols.design_schema import Preference
 from studies.protocols.protocol_schema import Endpoint
 from studies.statistics.means import mean
 from studies.statistics.proportions import proportion
@@ -119,20 +118,17 @@ def _range(rows: StudyRows, question: str) -> tuple[float, float] | None:
 
 def _differences(rows: StudyRows, endpoint: Endpoint, level: float) -> Iterator[Line]:
     """Aided less unaided; else the endpoint's first arm less each other one. All readers together, then each."""
-    named = groups.conditions(rows, endpoint)
-    is_aided = isinstance(rows.scope.content.design, UnaidedAided)
-    for first, second in [("aided", "unaided")] if is_aided else [(named[0], other) for other in named[1:]]:
+    for first, second in groups.compared(rows, endpoint):
         both = {one: _scored(rows, one, endpoint.question) for one in (first, second)}
         paired = sorted(both[first].keys() & both[second].keys(), key=lambda one: (one[1].key, one[0]))
         apart = {key: both[first][key] - both[second][key] for key in paired}
         each = [(who, [apart[key] for key in keys]) for who, keys in groupby(paired, key=lambda one: one[1])]
-        label = " less ".join(condition_in_words(one, rows.scope) for one in (first, second))
         everyone: list[tuple[ReaderName | None, list[float]]] = [(None, list(apart.values()))]
         for who, values in [*everyone, *each]:
             expected = sum(who in (None, one.reader) for one in rows.reads_in(first))
             left = expected - len(values)
             yield Line(
-                whose=Whose(arm=f"{first}-{second}", arm_label=label, by_readers=True, reader=who),
+                whose=groups.difference_of(rows, first, second, who),
                 what="Mean difference of scores",
                 answer=mean(values, what="cases that a reader scored in both", level=level),
                 unit="points",

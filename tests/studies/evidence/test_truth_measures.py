@@ -7,7 +7,7 @@ import pytest
 from portal.models import User
 from studies.models import Case, Read
 from studies.statistics.estimate import Interval, NotComputable
-from studies.statistics.proportions import Proportion
+from studies.statistics.proportions import PairedDifference, Proportion
 from studies.statistics.roc import Area
 from tests.studies.evidence.known import Known, endpoint, left_out, one
 from tests.studies.reading.reading import INDEPENDENT, ONE_SITTING
@@ -53,6 +53,22 @@ def test_each_reader_and_all_have_their_sensitivity_and_specificity(known: tuple
     assert one(specificity, "Negative predictive value", arm="unaided", reader="bob").value == 0.5
     assert one(sensitivity, "Accuracy", arm="unaided", reader="ann").value == 0.8
     assert one(sensitivity, "Sensitivity", arm="aided", reader="ann").value == 1.0
+
+
+def test_conditions_differ_by_the_cases_that_a_reader_called_in_both(known: tuple[Known, User, User]) -> None:
+    """Aided Ann finds case 5 too, and calls case 6 no longer: one of five each; Bob was never aided."""
+    made, _, bob = known
+    made.said(bob, "aided", called({6}, cases=range(6, 8)), arms=["ai"])
+    sensitivity = one(made.endpoint("sensitivity").differences, "Difference of sensitivities", arm="aided-unaided")
+    assert isinstance(sensitivity.answer, PairedDifference)
+    answer = sensitivity.answer
+    assert (answer.both, answer.first_only, answer.second_only, answer.neither) == (4, 1, 0, 0)
+    assert (answer.value, sensitivity.expected, left_out(sensitivity)) == (0.2, 10, {"called in one of both alone": 5})
+    bobs = one(
+        made.endpoint("specificity").differences, "Difference of specificities", arm="aided-unaided", reader="bob"
+    )
+    assert isinstance(bobs.answer, PairedDifference)
+    assert (bobs.answer.first_only, bobs.answer.second_only, bobs.of) == (1, 1, 2)
 
 
 def test_what_is_missing_is_counted_by_its_reason(known: tuple[Known, User, User]) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studies.statistics.estimate import Interval, NotComputable
-from studies.statistics.proportions import proportion
+from studies.statistics.proportions import PairedDifference, paired_difference, proportion
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,35 @@ def test_nothing_to_count_is_said() -> None:
 def test_counts_that_are_none_are_refused(successes: int, of: int) -> None:
     with pytest.raises(ValueError, match="no proportion"):
         proportion(successes, of)
+
+
+def test_newcombes_interval_of_paired_proportions() -> None:
+    """Fagerland, Lydersen & Laake 2014, Stat Med 33:2850, airways of 21 patients before and after transplantation:
+
+    1 hyper-responsive at both times, 1 before alone, 7 after alone, 12 never: -0.286 (-0.507 to -0.026).
+    """
+    found = paired_difference(both=1, first_only=1, second_only=7, neither=12)
+    assert isinstance(found, PairedDifference) and isinstance(found.interval, Interval)
+    assert (found.value, found.interval.low, found.interval.high) == pytest.approx((-0.286, -0.507, -0.026), abs=5e-4)
+
+
+def test_no_pairs_have_no_difference() -> None:
+    found = paired_difference(both=0, first_only=0, second_only=0, neither=0, what="pairs")
+    assert found == NotComputable(reason="There are no pairs to count.")
+    with pytest.raises(ValueError, match="no counts"):
+        paired_difference(both=1, first_only=-1, second_only=0, neither=0)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.tuples(*[st.integers(0, 40)] * 4).filter(any))
+def test_a_paired_difference_mirrors_and_lies_in_its_interval(counts: tuple[int, int, int, int]) -> None:
+    both, first, second, neither = counts
+    found = paired_difference(both=both, first_only=first, second_only=second, neither=neither)
+    other = paired_difference(both=both, first_only=second, second_only=first, neither=neither)
+    assert isinstance(found, PairedDifference) and isinstance(found.interval, Interval)
+    assert isinstance(other, PairedDifference) and isinstance(other.interval, Interval)
+    assert -1 <= found.interval.low <= found.value <= found.interval.high <= 1
+    assert (other.value, other.interval.low) == pytest.approx((-found.value, -found.interval.high))
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
