@@ -85,13 +85,7 @@ def test_it_says_what_the_page_says_and_what_it_was_made_of(one: Bench, board: U
     for line in shown.every:
         assert line.what in html
         assert (line.estimate or line.reason.replace("'", "&#x27;")) in html
-    told = (
-        str(report.pk),
-        one.study.protocols.get().digest,
-        shown.sha256,
-        "d" * 64,
-        "not the version that the protocol",
-    )
+    told = (str(report.pk), one.study.protocols.get().digest, shown.sha256, "d" * 64, "not the version that the protocol")
     for said in (*told, "asked for by board", "Is it right?", "Quality of the outline", "Histology."):
         assert said in html
     head = Entry.objects.filter(action=Action.STUDY_REPORT_ASKED_FOR).get()
