@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 from django.utils.timezone import now
 
 from inference.errors import InstallationFault
@@ -83,9 +84,15 @@ def test_it_says_what_the_page_says_and_what_it_was_made_of(one: Bench, board: U
     [html] = printed
     shown = current.numbers_of(Scope(study=one.study))
     for line in shown.every:
-        assert line.what in html
-        assert (line.estimate or line.reason.replace("'", "&#x27;")) in html
-    told = (str(report.pk), one.study.protocols.get().digest, shown.sha256, "d" * 64, "not the version that the protocol")
+        assert escape(line.what) in html
+        assert escape(line.estimate or line.reason) in html
+    told = (
+        str(report.pk),
+        one.study.protocols.get().digest,
+        shown.sha256,
+        "d" * 64,
+        "not the version that the protocol",
+    )
     for said in (*told, "asked for by board", "Is it right?", "Quality of the outline", "Histology."):
         assert said in html
     head = Entry.objects.filter(action=Action.STUDY_REPORT_ASKED_FOR).get()

@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import escape
 from pytest_django import Settings
 
 from portal.access import Role
@@ -55,8 +56,8 @@ def test_the_page_says_every_number_with_its_denominator(one: Bench, board: Clie
     shown = current.numbers_of(Scope(study=one.study))
     assert shown.count
     for line in shown.every:
-        assert line.what in page
-        assert (line.estimate or line.reason.replace("'", "&#x27;")) in page
+        assert escape(line.what) in page
+        assert escape(line.estimate or line.reason) in page
     assert "Quality of the outline" in page
     assert shown.sha256 in page
 
