@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from feedback.form_schema import FormDefinition
-from feedback.questions import Confidence, Number, PerFinding, PerSegment, Plain, Question
+from feedback.questions import Confidence, Number, PerFinding, PerSegment, PlainQuestion, Question
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class Given:
     value: as it is stored; several choices are joined by `|`. words: in the form's own language.
     """
 
-    question: Plain
+    question: PlainQuestion
     section: str
     group: str = ""
     item: str = ""
@@ -49,7 +49,7 @@ def _of(questions: Iterable[Question], answers: Mapping[str, Any], section: str,
                 yield from _of_findings(question, answer, section)
             case PerSegment():
                 yield from _of_segments(question, answer, section)
-            case Plain():
+            case _:
                 value = "|".join(map(str, answer)) if isinstance(answer, list) else answer
                 yield Given(question=question, section=section, value=value, words=question.say(answer), **about)
 

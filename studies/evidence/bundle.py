@@ -17,7 +17,9 @@ from studies.evidence import dictionary, tables
 from studies.evidence.cases_table import CASES
 from studies.evidence.corrections_table import CORRECTIONS
 from studies.evidence.findings_table import FINDINGS
+from studies.evidence.measurements_table import MEASUREMENTS
 from studies.evidence.moment import one_moment
+from studies.evidence.numbers_table import NUMBERS
 from studies.evidence.quality_table import QUALITY
 from studies.evidence.questions_table import QUESTIONS
 from studies.evidence.readme import README, Made, readme
@@ -28,7 +30,9 @@ from studies.evidence.tables import Table, Written
 from studies.evidence.truth_table import TRUTH
 from studies.protocols.protocol_document import to_yaml
 
-TABLES: tuple[Table, ...] = (RESPONSES, READS, CASES, FINDINGS, CORRECTIONS, TRUTH, QUALITY, QUESTIONS)
+TABLES: tuple[Table, ...] = (
+    RESPONSES, READS, MEASUREMENTS, CORRECTIONS, CASES, FINDINGS, TRUTH, QUALITY, QUESTIONS, NUMBERS
+)  # fmt: skip
 IN_MEMORY = 16 * 2**20
 """Bytes of the zip up to which it is kept in memory before it goes to disk."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,15 +67,17 @@ class Plot:
 
 
 def plots_of(table: ShownTable) -> list[Plot]:
-    """A forest plot for each kind of number in the table that has intervals; not of times, nor of what is scattered."""
+    """A forest plot for each kind of number with intervals to compare; not of times, nor of what is scattered."""
     scattered = {one.line.whose for one in table.lines if _is_scattered(one)}
     found = [
         one
         for one in table.lines
         if one.line.interval and not isinstance(one.line.answer, Duration) and one.line.whose not in scattered
     ]
-    kinds = dict.fromkeys((one.what, one.line.unit) for one in found)
-    return [_plot([one for one in found if (one.what, one.line.unit) == kind]) for kind in kinds]
+    kinds = Counter((one.what, one.line.unit) for one in found)
+    return [
+        _plot([one for one in found if (one.what, one.line.unit) == kind]) for kind, count in kinds.items() if count > 1
+    ]
 
 
 def _plot(lines: Sequence[ShownLine]) -> Plot:
@@ -108,8 +111,7 @@ def _is_scattered(one: ShownLine) -> bool:
 def _of_table(table: ShownTable) -> Iterator[Chart]:
     computed = [one for one in table.lines if one.is_computed]
     times = [one for one in computed if isinstance(one.line.answer, Duration)]
-    if times:
-        yield _times(times)
+    yield from _by_kind(times)
     curves = [one for one in computed if one.line.points and not one.line.unit]
     if curves:
         yield _curves(curves)
@@ -135,21 +137,29 @@ def _curves(lines: Sequence[ShownLine]) -> Chart:
 
 def _differences(one: ShownLine, lines: Sequence[ShownLine]) -> Chart:
     """Bland and Altman's plot: each pair at its mean and difference, the bias and the limits of agreement."""
-    same = [other for other in lines if other.line.whose == one.line.whose and other.line.unit == one.line.unit]
+    same = [other for other in lines if _thing(other) == _thing(one)]
     return {
         "kind": "differences",
-        "title": f"Differences: {one.whose}",
+        "title": f"Differences: {one.what.rpartition(': ')[0] or one.whose}",
         "unit": one.line.unit,
         "points": [list(point) for point in one.line.points[:MOST_POINTS]],
-        "marks": [{"label": f"{other.what} {other.estimate}", "value": other.line.value} for other in same],
+        "marks": [
+            {"label": f"{other.what.rpartition(': ')[2]} {other.estimate}", "value": other.line.value} for other in same
+        ],
     }
 
 
-def _times(lines: Sequence[ShownLine]) -> Chart:
+def _thing(one: ShownLine) -> tuple[object, ...]:
+    """Of what a bias and its limits are: the same structure in the same hands."""
+    return one.line.whose, one.line.unit, one.what.rpartition(": ")[0]
+
+
+def _times(what: str, lines: Sequence[ShownLine]) -> Chart:
     """Medians with their quartiles, and how far the times reach."""
+    about = f"{what}: median" if what else "Median"
     return {
         "kind": "times",
-        "title": "Median, quartiles, shortest and longest",
+        "title": f"{about}, quartiles, shortest and longest",
         "unit": lines[0].line.unit,
         "rows": [_time(one, one.line.answer) for one in lines],
     }
@@ -157,9 +167,8 @@ def _times(lines: Sequence[ShownLine]) -> Chart:
 
 def _time(one: ShownLine, answer: Estimate | object) -> Chart:
     assert isinstance(answer, Duration)
-    label = f"{one.what}, {one.whose}" if one.whose != "All" else one.what
     return {
-        "label": label,
+        "label": one.what if one.whose == "All" else one.whose,
         "value": answer.value,
         "lower": answer.lower_quartile,
         "upper": answer.upper_quartile,
@@ -167,3 +176,13 @@ def _time(one: ShownLine, answer: Estimate | object) -> Chart:
         "longest": answer.longest,
         "text": f"median {one.estimate}, n = {one.count}",
     }
+
+
+def _by_kind(times: Sequence[ShownLine]) -> Iterator[Chart]:
+    """One chart for each time that several are compared in; one for all the others together."""
+    counted = Counter(one.what for one in times)
+    for what, count in counted.items():
+        if count > 1:
+            yield _times(what, [one for one in times if one.what == what])
+    if alone := [one for one in times if counted[one.what] == 1]:
+        yield _times("", alone)

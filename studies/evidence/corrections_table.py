@@ -58,7 +58,8 @@ def rows(scope: Scope) -> Iterator[Row]:
     by_case = sorted(found, key=lambda one: (cases[one.exam_id].number, one.made_at, str(one.pk)))
     for one in by_case:
         about = _about(one, cases[one.exam_id], reads, scope)
-        for structure in list(one.structures.all()) or [None]:
+        structures: list[CorrectedStructure | None] = [*one.structures.all()]
+        for structure in structures or [None]:
             yield about | _of_structure(structure)
 
 

@@ -21,6 +21,8 @@ COLUMNS = (
     column("verdict", "`accept` or `reject`", "key"),
     column("reason", "Of the study's list, why it was rejected"),
     column("note", "What the reviewer wrote besides"),
+    column("active_seconds", "In which the case was in front and its reviewer not idle", "number", "s"),
+    column("open_seconds", "From when the case was given out to the verdict", "number", "s"),
     column("reviewed_at", "When", "time"),
 )
 
@@ -40,6 +42,8 @@ def rows(scope: Scope) -> Iterator[Row]:
             "verdict": one.verdict,
             "reason": one.reason,
             "note": scope.free(one.note, one.case.exam),
+            "active_seconds": one.active_seconds,
+            "open_seconds": one.open_seconds,
             "reviewed_at": one.reviewed_at,
         }
 

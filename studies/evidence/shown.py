@@ -13,7 +13,7 @@ from feedback.templatetags.figures import MINUS, figure
 from studies.evidence.scope import Scope
 from studies.evidence.shape import EndpointEvidence, Evidence, Line, Whose
 from studies.protocols.protocol_schema import Endpoint
-from studies.statistics.estimate import Interval
+from studies.statistics.estimate import LEVEL, Interval
 from studies.statistics.proportions import Proportion
 from studies.statistics.times import Duration
 
@@ -34,6 +34,7 @@ class ShownLine:
 
     line: Line
     whose: str
+    reader: str
     what: str
     estimate: str
     interval: str
@@ -162,9 +163,11 @@ class _Names:
         return tuple(self.line(one) for one in lines)
 
     def line(self, line: Line) -> ShownLine:
+        whose = self.whose(line.whose)
         return ShownLine(
             line=line,
-            whose=self.whose(line.whose).label or "All",
+            whose=whose.label or "All",
+            reader=whose.reader.name if whose.reader else "",
             what=line.what,
             estimate="" if line.value is None else number_in_words(line, line.value),
             interval=_interval(line, line.interval),
@@ -181,12 +184,13 @@ class _Names:
 
 
 def _interval(line: Line, interval: Interval | None) -> str:
-    """`71.2 to 92.0 %`: the unit once, where both ends have it."""
+    """`71.2 to 92.0 %`: the unit once, where both ends have it; the level where it is another than usual."""
     if interval is None:
         return ""
     low, high = number_in_words(line, interval.low), number_in_words(line, interval.high)
     amount, _, unit = low.rpartition(" ")
-    return f"{amount if amount and high.endswith(f' {unit}') else low} to {high}"
+    level = "" if interval.level == LEVEL else f" ({interval.level:.4g})"
+    return f"{amount if amount and high.endswith(f' {unit}') else low} to {high}{level}"
 
 
 def _count(line: Line) -> str:

@@ -183,16 +183,17 @@ const CHARTS = {
     xAxis: valueAxis(named("Mean of both", chart.unit), chart.unit),
     yAxis: valueAxis(named("Difference", chart.unit), chart.unit, {
       nameGap: 40,
+      axisLabel: { ...text(), showMinLabel: false, showMaxLabel: false, formatter: (value) => inWords(value, chart.unit) },
       ...extent([...chart.points.map((point) => point[1]), ...chart.marks.map((mark) => mark.value)]),
     }),
     tooltip: { trigger: "item", ...tooltip(({ value }) => `mean ${inWords(value[0], chart.unit)} ${chart.unit}, difference ${inWords(value[1], chart.unit)} ${chart.unit}`) },
     series: [
       {
         type: "scatter",
-        symbol: "emptyCircle",
+        symbol: "circle",
         symbolSize: 8,
         data: chart.points,
-        itemStyle: { color: colour("--accent"), borderWidth: 1.5 },
+        itemStyle: { color: "transparent", borderColor: colour("--accent"), borderWidth: 1.5 },
         markLine: {
           silent: true,
           symbol: "none",

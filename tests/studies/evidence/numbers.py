@@ -100,9 +100,9 @@ def _volumes(drawn: random.Random) -> EndpointEvidence:
     return EndpointEvidence(
         endpoint=Endpoint(key="volume", label="Volume of the lesion", measure="volume-difference"),
         lines=(
-            line("Bias", limits.bias, whose, unit="ml", points=points),
-            line("Lower limit of agreement", limits.lower, whose, unit="ml"),
-            line("Upper limit of agreement", limits.upper, whose, unit="ml"),
+            line("Lesion: bias", limits.bias, whose, unit="ml", points=points),
+            line("Lesion: lower limit of agreement", limits.lower, whose, unit="ml"),
+            line("Lesion: upper limit of agreement", limits.upper, whose, unit="ml"),
         ),
     )
 

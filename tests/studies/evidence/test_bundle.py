@@ -10,23 +10,25 @@ import zipfile
 from datetime import UTC, datetime
 from typing import Any
 
-import pandas as pd
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from feedback.models import Response
-from studies.evidence import bundle, tables
+from dicom_ingest.models import Series
+from feedback.models import CorrectedStructure, Correction, Response
+from studies.evidence import bundle, cells, current, tables
 from studies.evidence.bundle import TABLES, Bundle
 from studies.evidence.scope import Scope
-from studies.models import Case, Read, Study
+from studies.models import Case, Read, ReadReport, Study
 from studies.protocols.protocol_document import parse
 from tests.studies.evidence.evidence import IDENTIFYING, read_study
 from tests.studies.reading.reading import Bench
 
 pytestmark = pytest.mark.django_db
+Files = dict[str, bytes]
+Rows = list[dict[str, str]]
 AT = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
 
 
@@ -39,81 +41,90 @@ def made(study: Study, **scope: Any) -> Bundle:
     return bundle.make(Scope(study=study, **scope), by="board", at=AT, audit_head="f" * 64)
 
 
-def unpacked(exported: Bundle) -> dict[str, bytes]:
+def unpacked(exported: Bundle) -> Files:
     with zipfile.ZipFile(io.BytesIO(exported.content.read())) as archive:
         assert archive.testzip() is None
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def frame(files: dict[str, bytes], name: str) -> pd.DataFrame:
-    return pd.read_csv(io.BytesIO(files[name]), dtype=str, keep_default_na=False)
+def table(files: Files, name: str) -> Rows:
+    return list(csv.DictReader(io.StringIO(files[name].decode(), newline="")))
+
+
+def column(rows: Rows, name: str) -> list[str]:
+    return [row[name] for row in rows]
 
 
 def test_a_row_is_an_answer_with_labels_beside_ids(one: Bench) -> None:
-    answers = frame(unpacked(made(one.study)), "responses.csv")
+    answers = table(unpacked(made(one.study)), "responses.csv")
     assert len(answers) == sum(len(response.answers) for response in Response.objects.all())
-    verdict = answers[(answers.question == "verdict") & (answers.arm == "ai")].iloc[0]
-    assert verdict.study == "glioma"
-    assert (verdict.answer, verdict.answer_label) == ("accept-with-edits", "Accept with edits")
-    assert (verdict.arm_label, verdict.question_label) == ("Model of the study", "Verdict")
-    assert (verdict.pipeline, verdict.pipeline_version, verdict.pipeline_digest) == (
-        "brain-extraction",
-        "1.0.0",
-        "d" * 64,
-    )
-    assert set(answers.arm) == {"ai", "alone"}
-    several = answers[answers.question == "failure-modes"].iloc[0]
-    assert (several.answer, several.answer_label) == ("over-segmentation|other", "Over-segmentation, Other")
-    assert set(answers.reader_role) == {"Expert", ""}
-    assert answers.groupby("reader").ngroups == 2
+    verdict = next(row for row in answers if (row["question"], row["arm"]) == ("verdict", "ai"))
+    assert verdict["study"] == "glioma"
+    assert (verdict["answer"], verdict["answer_label"]) == ("accept-with-edits", "Accept with edits")
+    assert (verdict["arm_label"], verdict["question_label"]) == ("Model of the study", "Verdict")
+    made_by = (verdict["pipeline"], verdict["pipeline_version"], verdict["pipeline_digest"])
+    assert made_by == ("brain-extraction", "1.0.0", "d" * 64)
+    several = next(row for row in answers if row["question"] == "failure-modes")
+    assert (several["answer"], several["answer_label"]) == ("over-segmentation|other", "Over-segmentation, Other")
+    assert set(column(answers, "arm")) == {"ai", "alone"}
+    assert set(column(answers, "reader_role")) == {"Expert", ""}
+    assert len(set(column(answers, "reader"))) == 2
 
 
 def test_what_was_amended_stays_and_is_told_from_what_counts(one: Bench) -> None:
-    answers = frame(unpacked(made(one.study)), "responses.csv")
-    quality = answers[answers.question == "quality"]
-    assert list(quality[quality.counts == "false"].answer) == ["4"]
-    amendment = quality[quality.amends != ""].iloc[0]
-    assert amendment.answer == "2"
-    assert amendment.amendment_reason == "[withheld] moved, =HYPERLINK(1)"
-    assert (quality.counts == "true").sum() == Read.objects.filter(state="submitted").count()
+    answers = table(unpacked(made(one.study)), "responses.csv")
+    quality = [row for row in answers if row["question"] == "quality"]
+    assert [row["answer"] for row in quality if row["counts"] == "false"] == ["4"]
+    [amendment] = [row for row in quality if row["amends"]]
+    assert amendment["answer"] == "2"
+    assert amendment["amendment_reason"] == "[withheld] moved, =HYPERLINK(1)"
+    assert column(quality, "counts").count("true") == Read.objects.filter(state="submitted").count()
 
 
 def test_every_table_has_rows_and_each_column_is_explained(one: Bench) -> None:
     exported = made(one.study)
     files = unpacked(exported)
-    explained = frame(files, "dictionary.csv")
-    for name, data in files.items():
-        if not name.endswith(".csv"):
-            continue
-        columns = list(explained[explained.file == name].column)
-        assert next(csv.reader(io.StringIO(data.decode()))) == columns, name
-        assert all(explained[explained.file == name].meaning), name
-        assert all(f"  {column} " in files["dictionary.txt"].decode() for column in columns), name
-    assert {file for file in files if file.endswith(".csv")} == {*(table.file for table in TABLES), "dictionary.csv"}
+    explained = table(files, "dictionary.csv")
+    tables_in_it = {name for name in files if name.endswith(".csv")}
+    assert tables_in_it == {*(one.file for one in TABLES), "dictionary.csv"}
+    for name in tables_in_it:
+        about = [row for row in explained if row["file"] == name]
+        assert next(csv.reader(io.StringIO(files[name].decode()))) == column(about, "column"), name
+        assert all(column(about, "meaning")), name
+        assert all(f"  {each} " in files["dictionary.txt"].decode() for each in column(about, "column")), name
     empty = {one.file for one in exported.files if one.file.endswith(".csv") and not one.rows}
-    assert empty == {"corrections.csv"}
+    assert empty == {"corrections.csv", "measurements.csv"}
     assert parse(files["protocol.yaml"].decode()).title == one.study.title
 
 
+def test_the_numbers_are_those_of_the_page(one: Bench) -> None:
+    numbers = table(unpacked(made(one.study)), "results.csv")
+    shown = current.numbers_of(Scope(study=one.study))
+    assert column(numbers, "what") == [line.what for line in shown.every]
+    assert column(numbers, "estimate") == [cells.written(line.line.value) for line in shown.every]
+    assert column(numbers, "n") == [str(line.line.of) for line in shown.every]
+    assert {row["endpoint"] for row in numbers if row["is_primary"] == "true"} == {"quality"}
+
+
 def test_findings_have_volumes_probabilities_and_places(one: Bench) -> None:
-    found = frame(unpacked(made(one.study)), "findings.csv")
-    case = found[(found.case == "1") & (found.arm == "ai")]
-    assert list(zip(case.kind, case.name, case["item"], case.value, case.unit, strict=True)) == [
+    found = table(unpacked(made(one.study)), "findings.csv")
+    case = [row for row in found if (row["case"], row["arm"]) == ("1", "ai")]
+    assert [(row["kind"], row["name"], row["item"], row["value"], row["unit"]) for row in case] == [
         ("measurement", "Volume", "Lesion", "12.5", "ml"),
         ("class", "Grade", "high", "0.75", ""),
         ("class", "Grade", "low", "0.25", ""),
         ("box", "Left", "lesion", "0.5", ""),
     ]
-    [box] = case[case.kind == "box"].to_dict("records")
+    box = case[-1]
     assert (box["left"], box["top"], box["right"], box["bottom"]) == ("2.0", "1.0", "4.0", "3.0")
     assert box["image"].startswith("2.25.")
-    assert list(found[found.arm == "novice"].kind) == ["nothing", "nothing"]
+    assert [row["kind"] for row in found if row["arm"] == "novice"] == ["nothing", "nothing"]
 
 
 def test_only_truth_that_is_locked_is_in_it(one: Bench) -> None:
     files = unpacked(made(one.study))
-    truth = frame(files, "truth.csv")
-    assert list(zip(truth.case, truth.name, truth.value, truth.truth_version, strict=True)) == [
+    said = [(row["case"], row["name"], row["value"], row["truth_version"]) for row in table(files, "truth.csv")]
+    assert said == [
         ("1", "diagnosis", "'-glioma", "1"),
         ("1", "quality", "4", "1"),
         ("2", "diagnosis", "'-glioma", "1"),
@@ -123,12 +134,59 @@ def test_only_truth_that_is_locked_is_in_it(one: Bench) -> None:
 
 
 def test_cases_say_where_they_stand(one: Bench) -> None:
-    cases = frame(unpacked(made(one.study)), "cases.csv")
-    assert list(cases.case) == ["1", "2"]
-    assert list(cases.box_label) == ["Analysed", "Analysed"]
-    assert list(cases.patient_age) == ["90", ""]
-    assert list(cases.exam_day) == ["0", ""]
-    assert list(cases.reads_submitted) == ["4", "4"]
+    cases = table(unpacked(made(one.study)), "cases.csv")
+    wanted = ("case", "box_label", "patient_age", "exam_day", "reads_submitted")
+    assert [tuple(row[name] for name in wanted) for row in cases] == [
+        ("1", "Analysed", "90", "0", "4"),
+        ("2", "Analysed", "", "", "4"),
+    ]
+
+
+def test_what_readers_drew_is_in_it_and_the_newest_of_a_read_counts(one: Bench) -> None:
+    read = Read.objects.filter(case__number=1).order_by("pk")[:1].get()
+    for at, length in enumerate((8.5, 9.5)):
+        series = Series.objects.create(exam=read.case.exam, series_instance_uid=f"1.2.3.{at}", modality="SR")
+        drawn = {
+            "finding": "Lesion",
+            "label": "of Zebulon",
+            "values": [{"name": "Length", "value": length, "unit": "mm"}],
+        }
+        ReadReport.objects.create(
+            read=read, series=series, measurements=[drawn], sent_uid=f"2.{at}", made_at=AT.replace(hour=at)
+        )
+    rows = table(unpacked(made(one.study)), "measurements.csv")
+    assert [(row["value"], row["unit"], row["counts"], row["label"]) for row in rows] == [
+        ("9.5", "mm", "true", "of [withheld]"),
+        ("8.5", "mm", "false", "of [withheld]"),
+    ]
+
+
+def test_corrections_are_in_it_structure_by_structure(one: Bench) -> None:
+    read = Read.objects.filter(case__number=1, condition="ai").order_by("pk")[:1].get()
+    drawn, corrected = (
+        Series.objects.create(exam=read.case.exam, series_instance_uid=f"1.2.9.{at}", modality="SEG") for at in (1, 2)
+    )
+    result = read.case.exam.results.get()
+    correction = Correction.objects.create(
+        predecessor=drawn,
+        series=corrected,
+        result=result,
+        exam=read.case.exam,
+        author=read.reader,
+        sitting=f"read/{read.pk}",
+    )
+    CorrectedStructure.objects.create(
+        correction=correction, number=1, label="Lesion", ml=10.0, before_ml=12.5, dice=0.9, added_ml=0.5, removed_ml=3.0
+    )
+    [row] = table(unpacked(made(one.study)), "corrections.csv")
+    volumes = (row["before_ml"], row["corrected_ml"], row["added_ml"], row["removed_ml"], row["dice"])
+    assert volumes == ("12.5", "10.0", "0.5", "3.0", "0.9")
+    assert (row["read"], row["arm"], row["pipeline"], row["hausdorff95_mm"]) == (
+        str(read.pk),
+        "ai",
+        "brain-extraction",
+        "",
+    )
 
 
 def test_no_byte_of_it_names_a_patient_or_a_reader(one: Bench) -> None:
@@ -144,20 +202,16 @@ def test_no_byte_of_it_names_a_patient_or_a_reader(one: Bench) -> None:
 def test_readers_have_their_names_where_the_protocol_says_so() -> None:
     one = read_study(blinding={"readers": "blinded", "patient": "hidden", "reader_names": "named"})
     files = unpacked(made(one.study))
-    assert set(frame(files, "responses.csv").reader) == {"anna", "berta"}
-    assert set(frame(files, "quality.csv").reviewer) == {"checker"}
+    assert set(column(table(files, "responses.csv"), "reader")) == {"anna", "berta"}
+    assert set(column(table(files, "quality.csv"), "reviewer")) == {"checker"}
 
 
 def test_pilot_and_real_cases_are_never_in_one_export(one: Bench) -> None:
     pilot = one.case(is_pilot=True)
-    real, of_pilot = (
-        frame(unpacked(made(one.study)), "cases.csv"),
-        frame(unpacked(made(one.study, is_pilot=True)), "cases.csv"),
-    )
-    assert list(of_pilot.case) == [str(pilot.number)]
-    assert str(pilot.number) not in set(real.case)
-    assert set(real.is_pilot) | {"true"} == {"true", "false"}
-    assert set(frame(unpacked(made(one.study)), "responses.csv").is_pilot) == {"false"}
+    files = unpacked(made(one.study))
+    assert column(table(unpacked(made(one.study, is_pilot=True)), "cases.csv"), "case") == [str(pilot.number)]
+    assert column(table(files, "cases.csv"), "case") == ["1", "2"]
+    assert set(column(table(files, "responses.csv"), "is_pilot")) == {"false"}
 
 
 def test_the_same_rows_give_the_same_bytes(one: Bench) -> None:
@@ -184,7 +238,7 @@ def test_a_cell_that_a_spreadsheet_would_calculate_is_harmless(one: Bench) -> No
         if name.endswith(".csv"):
             cells = [cell for row in csv.reader(io.StringIO(data.decode())) for cell in row]
             assert not [cell for cell in cells if cell[:1] in {"=", "+", "-", "@"} and not _is_number(cell)], name
-    assert "'@home" in frame(unpacked(made(one.study)), "quality.csv").note[0]
+    assert table(unpacked(made(one.study)), "quality.csv")[0]["note"] == "'@home: [withheld] lay still"
 
 
 def test_without_a_key_nothing_leaves(one: Bench, settings: Settings) -> None:
@@ -197,19 +251,19 @@ def test_a_study_without_anything_gives_tables_with_their_heads(study: Study) ->
     exported = made(study)
     files = unpacked(exported)
     assert exported.rows == 0
-    assert len(frame(files, "responses.csv").columns) == len(TABLES[0].columns)
+    assert files["responses.csv"].decode() == f"{','.join(TABLES[0].names)}\r\n"
 
 
 def test_a_table_takes_as_many_queries_for_many_cases_as_for_few(one: Bench) -> None:
-    few = {table.file: _queries(table, one.study) for table in TABLES}
+    few = {each.file: _queries(each, one.study) for each in TABLES}
     for _ in range(3):
         one.case()
-    assert {table.file: _queries(table, one.study) for table in TABLES} == few
+    assert {each.file: _queries(each, one.study) for each in TABLES} == few
 
 
-def _queries(table: tables.Table, study: Study) -> int:
+def _queries(each: tables.Table, study: Study) -> int:
     with CaptureQueriesContext(connection) as context:
-        list(tables.lines(table, Scope(study=study)))
+        list(tables.lines(each, Scope(study=study)))
     return len(context)
 
 

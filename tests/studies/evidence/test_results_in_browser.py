@@ -102,7 +102,7 @@ def _every_chart_is_drawn(page: Page) -> None:
         assert box is not None
         assert box["width"] > 200
         assert box["height"] > 80
-    assert charts.count() == 7
+    assert charts.count() == 6
 
 
 def _printer() -> Callable[..., Any]:

@@ -93,7 +93,6 @@ def test_charts_draw_what_the_tables_say_and_nothing_that_is_not_computed(shown:
         "endpoint-rank": ["roc", "forest"],
         "reading-times": ["times"],
         "turnaround": ["times"],
-        "quality-control": ["forest"],
     }
     [found] = charts["endpoint-found"]
     assert [row["label"] for row in found["rows"]] == [line.whose for line in shown.endpoints[0].lines]
@@ -105,5 +104,5 @@ def test_nothing_measured_is_shown_as_nothing(study: Study) -> None:
     shown = show(bare, Scope(study=study))
     assert [table.key for table in shown.tables] == ["quality-control"]
     assert charts_of(show(evidence(endpoints=()), Scope(study=study))).keys() <= {
-        "reading-times", "turnaround", "quality-control"
+        "reading-times", "turnaround"
     }  # fmt: skip
