@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from studies.evidence.shape import Line
 from studies.evidence.shown import Shown, ShownLine, ShownTable
 from studies.statistics.estimate import Estimate
 from studies.statistics.times import Duration
@@ -43,7 +42,11 @@ class Plot:
     unit: str
     is_share: bool
     rows: tuple[PlotRow, ...]
-    of: Line
+
+    @property
+    def axis(self) -> str:
+        """What its axis is called."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
 
     @property
     def chart(self) -> Chart:
@@ -87,7 +90,6 @@ def _plot(lines: Sequence[ShownLine]) -> Plot:
         unit=lines[0].line.unit,
         is_share=not lines[0].line.unit and all(row.low >= 0 and row.high <= 1 for row in rows),
         rows=rows,
-        of=lines[0].line,
     )
 
 

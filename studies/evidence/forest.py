@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from dataclasses import dataclass
 
+from feedback.templatetags.figures import MINUS
 from studies.evidence.charts import Plot
-from studies.evidence.shown import number_in_words
 
 WIDTH = 480.0
 LEFT, RIGHT = 168.0, 330.0
 """Where the axis begins and ends; labels stand before it, numbers behind."""
-_LINE, _PAD, _BELOW = 9.5, 8.0, 22.0
+_LINE, _PAD, _BELOW = 9.5, 8.0, 26.0
 _CHARACTERS = 36  # in one line of a label
-_TICKS = 5
+_TICKS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class Tick:
 
 @dataclass(frozen=True, kw_only=True)
 class Forest:
-    """The drawing. axis_y: how far down the axis stands."""
+    """The drawing. title: what the axis is called; axis_y: how far down it stands."""
 
     title: str
     marks: tuple[Mark, ...]
@@ -67,6 +68,16 @@ class Forest:
     @property
     def height(self) -> float:
         return self.axis_y + _BELOW
+
+    @property
+    def middle(self) -> float:
+        """Of the axis."""
+        return (self.left + self.right) / 2
+
+    @property
+    def title_y(self) -> float:
+        """Baseline of what the axis is called."""
+        return self.axis_y + 22
 
     @property
     def ticks_y(self) -> float:
@@ -98,9 +109,17 @@ def draw(plot: Plot) -> Forest:
             )
         )
         y += height
-    steps = [low + (high - low) * step / (_TICKS - 1) for step in range(_TICKS)]
-    ticks = tuple(Tick(x=at(step), label=number_in_words(plot.of, step)) for step in steps)
-    return Forest(title=plot.title, marks=tuple(marks), ticks=ticks, axis_y=y + 4)
+    ticks = tuple(Tick(x=at(step), label=f"{step:g}".replace("-", MINUS)) for step in _steps(low, high))
+    return Forest(title=plot.axis, marks=tuple(marks), ticks=ticks, axis_y=y + 4)
+
+
+def _steps(low: float, high: float) -> list[float]:
+    """Round numbers from low to high, four to nine of them."""
+    rough = (high - low) / _TICKS
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
+    first = math.ceil(low / step - 1e-9)
+    return [round(at * step, 12) for at in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def _range(plot: Plot) -> tuple[float, float]:

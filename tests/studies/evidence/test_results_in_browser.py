@@ -75,7 +75,7 @@ def test_a_board_member_reads_the_numbers_takes_them_out_and_has_a_report_made(
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         look(page, f"results-{width}")
-        page.screenshot(path=pictures / f"results-{width}.png", full_page=True)
+        page.screenshot(path=pictures / f"results-{width}.png")
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Export everything (CSV)").press("Enter")
     waiting.value.save_as(tmp_path / "export.zip")
