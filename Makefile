@@ -17,7 +17,8 @@ BUILD_PACKAGES = gcc:gcc /usr/include/stdlib.h:libc6-dev /usr/include/ldap.h:lib
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format bench-ingest bench-dicomweb bench-inference bench-studies bench-quality clean preflight front-end system-packages build-packages
+.PHONY: help demo test lint format bench-ingest bench-dicomweb bench-inference bench-quality bench-reading bench-studies clean preflight front-end \
+	system-packages build-packages
 
 # Prints the first Python 3.11 there is, the one named by PYTHON=... before all others.
 FIND_PYTHON = for each in $(PYTHON) $(PYTHON_OF_VENV) python3.11 python3 python /usr/bin/python3.11; do \
@@ -87,6 +88,9 @@ bench-inference: $(VENV)/installed-test  ## what the job engine adds to a model'
 
 bench-dicomweb: $(VENV)/installed-test system-packages front-end  ## DICOMweb beside Orthanc's: a table, benchmarks/results/dicomweb.json
 	$(PYTHON_OF_VENV) -m benchmarks.dicomweb
+
+bench-reading: $(VENV)/installed-test system-packages front-end  ## what a reader waits for, with the real viewer: a table, benchmarks/results/reading.json
+	$(PYTHON_OF_VENV) -m benchmarks.reading
 
 bench-studies: $(VENV)/installed-test  ## pages of 100 studies with 10,000 cases: a table, benchmarks/results/studies.json
 	$(PYTHON_OF_VENV) -m benchmarks.studies

@@ -65,7 +65,7 @@ def reports_of(read: Read) -> QuerySet[ReadReport]:
 def of_case(case: Case) -> list[ReadReport]:
     """What counts of each read of the case, for who is unblinded."""
     found = ReadReport.objects.filter(read__case=case).select_related("read__reader")
-    return list(found.order_by("read", "-made_at").distinct("read"))
+    return list(found.order_by("read_id", "-made_at").distinct("read_id"))
 
 
 def _checked(read: Read, sent: Dataset) -> list[dict[str, object]]:

@@ -1,7 +1,7 @@
 // From one read to the next without loading the viewer anew: the questions are exchanged, the viewer is asked for other
 // images. Wherever that cannot be, the browser goes to the next read's page as to any other.
 
-const LONGEST_MS = 15_000;
+const LONGEST_MS = 30_000; // then the viewer is loaded anew
 const SIDE = "#read-side";
 
 const frame = () => document.querySelector("[data-viewer]");

@@ -93,7 +93,8 @@ def test_the_readers_page_says_what_is_saved(scene: Scene, client: Client) -> No
 
 def test_the_cases_page_shows_them_to_who_is_unblinded_alone(scene: Scene, client: Client) -> None:
     saved(scene, scene.read())
-    people = {role: User.objects.create_user(role) for role in ("governance", "scientist", "qc")}
+    names = {"governance": "board", "scientist": "science", "qc": "check"}
+    people = {role: User.objects.create_user(name) for role, name in names.items()}
     for role, user in people.items():
         scene.study.memberships.create(user=user, role=role)
     shown = {}
