@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-CASES = 8
+CASES = 6
 SLICES, ROWS, COLUMNS = 160, 256, 256
 AE_TITLE = "BENCHREADS"
 ARM = "vendor"
@@ -32,7 +32,7 @@ def write() -> Bench:
 
     from portal.access import Role  # noqa: PLC0415
     from portal.models import User  # noqa: PLC0415
-    from studies.blinding import ahead  # noqa: PLC0415
+    from studies.blinding import preparation  # noqa: PLC0415
     from studies.models import Membership, Read  # noqa: PLC0415
     from studies.reading import assignment  # noqa: PLC0415
 
@@ -42,8 +42,9 @@ def write() -> Bench:
     for number in range(1, CASES + 1):
         _case(study, number)
     assignment.assign()
-    ahead.prepare_reads()
     order = Read.objects.filter(reader=reader).order_by("position")
+    for read in order:  # as the scheduler does, some reads ahead of each reader
+        preparation.prepare(read)
     return Bench(username=reader.username, exams=tuple(order.values_list("case__exam__study_instance_uid", flat=True)))
 
 
