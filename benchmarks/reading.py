@@ -41,7 +41,8 @@ _HAS_OVERLAY = """address => {
     if (!canvas.width || !canvas.height) continue;
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     let coloured = 0;
-    for (let at = 0; at < data.length; at += 4) coloured += data[at] - data[at + 1] > 25 && data[at] - data[at + 2] > 15;
+    for (let at = 0; at < data.length; at += 4)
+      coloured += data[at] - data[at + 1] > 25 && data[at] - data[at + 2] > 15;
     if (coloured > 300) return true;
   }
   return false;

@@ -28,4 +28,5 @@ def write_all(cache_dir: Path, out_dir: Path, progress: Progress) -> tuple[list[
         *write_xray_exams(cache_dir, out_dir, progress),
         ct,
     ]
-    return exams, (*brains.notes, f"Masks of the liver, to upload as expert and as novice, are in {masks.expert.parent}")
+    note = f"Masks of the liver, to upload as expert and as novice, are in {masks.expert.parent}"
+    return exams, (*brains.notes, note)

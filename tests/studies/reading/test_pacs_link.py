@@ -1,4 +1,4 @@
-"""Where a PACS link leads somebody who reads: to the read, to a result, to a choice, or to nothing that tells anything."""
+"""Where a PACS link leads somebody who reads: to the read, a result, a choice, or to nothing that tells anything."""
 
 from __future__ import annotations
 
