@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
-from portal.access import Capability, roles_with
+from dicom_ingest.models import Exam
+from portal.access import Capability, exams_where, roles_with
 from portal.models import User
 from studies.models import ENROLLING, ArmFinding, Case, Membership, QCReview, Study
 from studies.quality import spread
@@ -39,8 +40,13 @@ def reviews(user: User) -> bool:
 
 
 def cases_of(user: User) -> QuerySet[Case]:
-    """Every case of the studies in which `user` checks cases, with its study, protocol and exam."""
-    return Case.objects.filter(study__in=studies_of(user)).select_related("study__ae_title", "protocol", "exam")
+    """Every case of the studies in which `user` checks cases, with its study, protocol and exam.
+
+    None whose exam they read blinded, in whichever study: here they would learn which finding is whose.
+    """
+    seen = Exam.objects.filter(exams_where(user, Capability.REVIEW_QUALITY))
+    cases = Case.objects.filter(study__in=studies_of(user), exam__in=seen)
+    return cases.select_related("study__ae_title", "protocol", "exam")
 
 
 def waiting_for(user: User) -> QuerySet[Case]:

@@ -271,6 +271,16 @@ def test_nobody_else_has_a_queue(livers: Study, cast: Cast, signed_in: SignIn) -
     assert shown(signed_in(cast.qc)) is None, "whose role was withdrawn"
 
 
+def test_who_reads_the_exam_blinded_does_not_check_it(cast: Cast, signed_in: SignIn) -> None:
+    blinded = checked_study(cast, blinding={"readers": "blinded", "patient": "pseudonymised"})
+    case = case_without_images(blinded)
+    assert shown(signed_in(cast.qc)) == case
+    Membership.objects.create(study=blinded, user=cast.qc, role=Role.READER)
+    assert shown(signed_in(cast.qc)) is None
+    assert signed_in(cast.qc).get(reverse("qc-case", args=[case.pk])).status_code == 404
+    assert signed_in(cast.qc).post(reverse("qc-verdict", args=[case.pk]), {}).status_code == 404
+
+
 def test_my_work_says_how_many_wait_and_one_key_starts(livers: Study, reviewer: Client) -> None:
     assert "No case waits for your quality check" in reviewer.get("/").content.decode()
     case, _ = case_without_images(livers), case_without_images(livers)
