@@ -17,7 +17,9 @@ from tests.browsers import look, sign_in
 from tests.conftest import Cast
 from tests.demonstration import wait_for
 from tests.e2e.conftest import Pixels, pixels_of
+from tests.feedback.course.conftest import Correct
 from tests.inference.received import receive
+from tests.portal.accessibility import axe, keyboard
 from tests.protocols import case_of
 from tests.studies.blinding.makers import EARLIER, LIVER, PATIENT, ours, scan
 
@@ -71,6 +73,16 @@ def test_everything_fits_the_width(
         look(page, f"course-{width}")
         assert page.evaluate("document.scrollingElement.scrollWidth") <= width
         assert page.locator(".table-room").first.evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
+def test_nobody_is_kept_out_of_the_course_or_its_print(
+    page: Page, live_server: LiveServer, cast: Cast, visits: list[Result], correct: Correct
+) -> None:
+    correct(visits[2], cast.reader, 13.0)
+    open_course(page, live_server, cast, visits[4])
+    assert keyboard.faults(page) + axe.faults(page, set()) == []
+    page.goto(f"{live_server.url}/results/{visits[4].pk}/course/print/")
+    assert keyboard.faults(page) + axe.faults(page, set()) == []
 
 
 def test_the_print_is_one_sheet_of_a4_in_black_on_white(
