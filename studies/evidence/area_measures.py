@@ -112,17 +112,22 @@ def _scores(truths: Truths, condition: str) -> Scores:
 
 def _difference(truths: Truths, scores: Mapping[str, Scores], who: ReaderName | None, readers: set[ReaderName]) -> Line:
     """Of the two conditions in `scores`, over the cases that all of the readers answered in both."""
-    (one_way, first), (other_way, second) = scores.items()
+    first, second = scores.values()
     both = first.keys() & second.keys()
     cases = sorted({case for case, _ in both if all((case, one) in both for one in readers)})
     ordered = _in_order(readers)
     each = [[[judged[case, one][1] for case in cases] for one in ordered] for judged in (first, second)]
-    there = [one for one in truths.rows.reads_in(one_way) if who in (None, one.reader)]
+    there = [one for one in truths.rows.reads_in(_names(scores)[0]) if who in (None, one.reader)]
     left = len(there) - len(cases) * len(readers)
     return Line(
-        whose=groups.difference_of(truths.rows, one_way, other_way, who),
+        whose=groups.difference_of(truths.rows, *_names(scores), who),
         what=f"Difference of {'mean areas' if len(readers) > 1 else 'areas'}",
         answer=roc.difference([first[case, ordered[0]][0] for case in cases], *each, level=truths.level),
         expected=len(there),
         missing=(Missing(count=left, reason=f"not answered in both, or {NOT_BY_ALL}"),) if left else (),
     )
+
+
+def _names(scores: Mapping[str, Scores]) -> tuple[str, str]:
+    first, second = scores
+    return first, second

@@ -179,30 +179,40 @@ def _of_numbers(rows: StudyRows, endpoint: Endpoint) -> Iterator[Line]:
         for one in true_values(rows, case, key)[:1]
         if (value := number(one)) is not None
     }
-    if not true:
-        return
-    level = 1 - endpoint.alpha
+    if true:
+        yield from _of_answers(rows, endpoint, key, true)
+        yield from _of_measurements(rows, endpoint, key, true)
 
-    def of_read(read: ReadRow) -> Volumes | Left:
-        said = said_by(read, endpoint.question or key)
+
+def _of_answers(rows: StudyRows, endpoint: Endpoint, key: str, true: Mapping[int, float]) -> Iterator[Line]:
+    def take(read: ReadRow) -> Volumes | Left:
+        said = said_by(read, endpoint.question)
         return said if isinstance(said, Left) else _paired(number(said[0]), true.get(read.case))
 
-    def of_case(row: Case) -> Volumes | Left:
-        return (
-            Left(NO_FINDING)
-            if row[1] is None
-            else _paired(_number_of(row[1], (endpoint.question, key)), true.get(row[0]))
-        )
-
     for condition in groups.conditions(rows, endpoint) if endpoint.question else ():
-        for reading in groups.of_reads(rows, condition):
-            read = sort_out(reading.reads, of_read)
+        for group in groups.of_reads(rows, condition):
+            found = sort_out(group.reads, take)
             yield from limits(
-                reading.whose, key, read.values, expected=len(reading.reads), missing=read.missing, level=level, unit=""
+                group.whose,
+                key,
+                found.values,
+                expected=len(group.reads),
+                missing=found.missing,
+                level=1 - endpoint.alpha,
+                unit="",
             )
+
+
+def _of_measurements(rows: StudyRows, endpoint: Endpoint, key: str, true: Mapping[int, float]) -> Iterator[Line]:
+    def take(row: Case) -> Volumes | Left:
+        case, finding = row
+        if finding is None:
+            return Left(NO_FINDING)
+        return _paired(_number_of(finding, (endpoint.question, key)), true.get(case))
+
     for arm in groups.arms_with_findings(rows, endpoint):
         for group in groups.of_findings(rows, arm):
-            found = sort_out(group.cases, of_case)
+            found = sort_out(group.cases, take)
             if found.taken:
                 yield from limits(
                     group.whose,
@@ -210,7 +220,7 @@ def _of_numbers(rows: StudyRows, endpoint: Endpoint) -> Iterator[Line]:
                     found.values,
                     expected=len(group.cases),
                     missing=found.missing,
-                    level=level,
+                    level=1 - endpoint.alpha,
                     unit="",
                 )
 

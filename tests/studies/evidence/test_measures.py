@@ -287,6 +287,19 @@ def test_numbers_of_the_truth_are_held_against_measurements() -> None:
     assert (bias.value, bias.of) == (0.0, 3)
 
 
+def test_numbers_of_the_truth_are_held_against_readers_answers() -> None:
+    """Ann measures 10, 21 and nothing against 9 and 20: bias 1."""
+    reference = {"source": "import", "answers": ["size"]}
+    made = Known.study_of(
+        INDEPENDENT, reference=reference, endpoints=[endpoint("volume-difference", question="size")]
+    ).with_cases(3)
+    made.truth({1: "9", 2: 20, 3: "30"}, key="size")
+    answers = {1: {"size": 10}, 2: {"size": 21}, 3: {"finding": "absent"}}
+    made.said(made.bench.reader("ann"), "alone", answers)
+    bias = one(made.endpoint("volume-difference").lines, "size: bias", arm="alone", reader="ann")
+    assert (bias.value, bias.of, left_out(bias)) == (1.0, 2, {"the question was not answered": 1})
+
+
 def test_corrections_show_how_far_the_pipeline_was_off() -> None:
     """Of two masks one was corrected: 10 ml before, 12 ml after, Dice 0.9; another correction is not measured yet."""
     made = Known.study_of(STANDALONE, endpoints=[]).with_cases(2)
