@@ -38,6 +38,11 @@ def test_what_is_typed_is_saved_and_shown_beside_the_study(author: Client, draft
     assert (entry.study, entry.detail["fields"]) == ("hip", ["title", "question"])
 
 
+def test_an_endpoint_says_which_answers_are_positive_one_a_line(author: Client, draft: Study) -> None:
+    save(author, draft, "endpoints", **{"endpoints.0.positive": "fracture\r\n hardware \r\n"})
+    assert said(draft)["endpoints"][0]["positive"] == ["fracture", "hardware"]
+
+
 def test_the_checklist_comes_with_every_answer(author: Client, draft: Study) -> None:
     assert "The IRB number is missing" in save(author, draft, "about", irb_number="")
     assert "The IRB number is missing" not in save(author, draft, "about", irb_number="21-1")

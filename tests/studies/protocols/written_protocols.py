@@ -117,6 +117,7 @@ def protocols(draw: st.DrawFn) -> Protocol:
                     "label": draw(words),
                     "measure": "auc",
                     "arms": arms[:1],
+                    "positive": draw(st.lists(words, max_size=2)),
                     "hypothesis": "equivalence",
                     "margin": draw(st.floats(1e-6, 1e6)),
                 }
