@@ -1,19 +1,22 @@
 """Segmentations of arms held against the truth's, or where the truth has none, against each other's.
 
 What is missing is found from the database alone, so that a lost message matters to nobody. A pair is compared once:
-stored series never change. What cannot be compared is kept with its reason.
+stored series never change. What cannot be compared is kept with its reason. A worker claims a pair by its row; one that
+was stopped meanwhile leaves it to be taken again an hour later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.utils.timezone import now
 from numpy.typing import NDArray
 
 from dicom_ingest.dicomweb.stored import GoneFromStore
@@ -25,14 +28,15 @@ from studies.blinding.errors import Unshowable
 from studies.blinding.grids import Grid
 from studies.blinding.selection import ArmObjects
 from studies.cases import truth
-from studies.evidence.models import MaskComparison, StructureOverlap
+from studies.evidence.models import UNDER_WAY, MaskComparison, StructureOverlap
 from studies.models import ArmFinding, Case, CaseTruth, Study
 from studies.protocols import protocol
 from studies.protocols.protocol_schema import Endpoint
 
-PAIRS_PER_TICK = 20
+PAIRS_PER_TICK = 5
 DRAWN = frozenset({"dice", "volume-difference"})
 """Measures of endpoints that are about segmentations."""
+TAKEN_AGAIN = timedelta(hours=1)
 UNEVEN = 0.01
 """How far, as a share of it, the distance of images may vary before their voxels have no one volume."""
 FIRST, SECOND = "first", "second"
@@ -51,10 +55,7 @@ class Pair:
 
 def compare_waiting() -> int:
     """Compare some of the pairs that wait for it; return how many."""
-    pairs = waiting()[:PAIRS_PER_TICK]
-    for pair in pairs:
-        compare(pair)
-    return len(pairs)
+    return sum(compare(pair) is not None for pair in waiting()[:PAIRS_PER_TICK])
 
 
 def waiting() -> list[Pair]:
@@ -83,22 +84,39 @@ def arms_of(endpoint: Endpoint) -> list[tuple[str, str]]:
     return [(endpoint.arms[0], other) for other in endpoint.arms[1:]] if endpoint.measure in DRAWN else []
 
 
-def compare(pair: Pair) -> MaskComparison:
-    """Lay both on the grid of their images, and keep what comes out, or why nothing does."""
+def compare(pair: Pair) -> MaskComparison | None:
+    """Lay both on the grid of their images, and keep what comes out, or why nothing does.
+
+    None where another worker is at it.
+    """
+    claimed = _claim(pair)
+    if claimed is None:
+        return None
     exam = Exam.objects.get(pk=pair.exam)
     try:
         rows, problem = list(_overlaps(exam, _objects(FIRST, pair.first), _objects(SECOND, pair.second))), ""
     except (Unshowable, GoneFromStore, *UNDECODABLE) as reason:
         rows, problem = [], str(reason) or type(reason).__name__
     with transaction.atomic():
-        kept, _ = MaskComparison.objects.update_or_create(
-            first_id=pair.first, second_id=pair.second, defaults={"problem": problem}
-        )
-        kept.structures.all().delete()
+        claimed.problem, claimed.compared_at = problem, now()
+        claimed.save()
         for row in rows:
-            row.comparison = kept
+            row.comparison = claimed
         StructureOverlap.objects.bulk_create(rows)
-    return kept
+    return claimed
+
+
+def _claim(pair: Pair) -> MaskComparison | None:
+    """The pair's row, where it is new or was left by a worker that was stopped."""
+    row, is_new = MaskComparison.objects.get_or_create(
+        first_id=pair.first, second_id=pair.second, defaults={"problem": UNDER_WAY}
+    )
+    left = MaskComparison.objects.filter(_left_behind(), pk=row.pk)
+    return row if is_new or left.update(compared_at=now()) else None
+
+
+def _left_behind() -> Q:
+    return Q(problem=UNDER_WAY, compared_at__lt=now() - TAKEN_AGAIN)
 
 
 def _overlaps(exam: Exam, first: ArmObjects, second: ArmObjects) -> Iterator[StructureOverlap]:
@@ -161,6 +179,6 @@ def _between(study: Study, arm: str, other: str) -> QuerySet[Any, Any]:
 
 def _unknown(findings: QuerySet[Any], second: str) -> QuerySet[Any, Any]:
     """Exam, the finding's series, and the other's, of the pairs that were not compared."""
-    known = MaskComparison.objects.filter(first=OuterRef("drawn"), second=OuterRef(second))
+    known = MaskComparison.objects.filter(~_left_behind(), first=OuterRef("drawn"), second=OuterRef(second))
     new = findings.filter(~Exists(known)).exclude(drawn=F(second))
     return new.order_by("pk").values_list("case__exam", "drawn", second)

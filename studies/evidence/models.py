@@ -7,6 +7,9 @@ from django.utils.timezone import now
 
 from dicom_ingest.models import Series
 
+UNDER_WAY = "A worker is comparing them, or was stopped while it did."
+"""The problem of a comparison that was begun and not finished."""
+
 
 class MaskComparison(models.Model):
     """Two segmentations of one exam, laid on the grid of the images that they were made from."""

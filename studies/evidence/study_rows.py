@@ -23,7 +23,7 @@ from inference.models import Finding, Measurement
 from studies.cases import truth
 from studies.evidence.answers import Given, given
 from studies.evidence.arms import Maker, maker_of
-from studies.evidence.models import MaskComparison
+from studies.evidence.models import UNDER_WAY, MaskComparison
 from studies.evidence.scope import Scope, cases_in
 from studies.evidence.shape import ReaderName, TruthUsed
 from studies.models import ArmFinding, Case, CaseTruth, Read, ReadResponse
@@ -269,7 +269,7 @@ def _truths(version: int, cases: Mapping[int, CaseRow]) -> dict[int, TruthRow]:
 
 
 def _comparisons(drawn: set[int]) -> dict[tuple[int, int], Compared]:
-    rows = MaskComparison.objects.filter(first__in=drawn).prefetch_related("structures")
+    rows = MaskComparison.objects.filter(first__in=drawn).exclude(problem=UNDER_WAY).prefetch_related("structures")
     return {
         (one.first_id, one.second_id): Compared(
             overlaps=tuple(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 from inference.operators.loading import load_volume
 from inference.operators.values import SourceSeries
 from studies.evidence import mask_comparisons
-from studies.evidence.models import MaskComparison, StructureOverlap
+from studies.evidence.models import UNDER_WAY, MaskComparison, StructureOverlap
 from studies.models import Case, CaseTruth, TruthVersion
 from tests.conftest import Cast
 from tests.studies.blinding.makers import LIVER, SPLEEN, Masks, Scene, box, ours, scan, sent, vendors
@@ -53,6 +53,17 @@ def test_an_arms_mask_is_held_against_the_truths_once(judged: Scene) -> None:
     assert overlap.dice == pytest.approx(2 * small / (small + large))
     assert (overlap.first_ml, overlap.second_ml) == pytest.approx((small * voxel_ml, large * voxel_ml))
     assert mask_comparisons.compare_waiting() == 0
+
+
+def test_what_a_stopped_worker_left_is_taken_again_and_what_one_is_at_is_not(judged: Scene) -> None:
+    [pair] = mask_comparisons.waiting()
+    left = MaskComparison.objects.create(first_id=pair.first, second_id=pair.second, problem=UNDER_WAY)
+    assert mask_comparisons.waiting() == []
+    assert mask_comparisons.compare(pair) is None
+    MaskComparison.objects.update(compared_at=left.compared_at - timedelta(hours=2))
+    assert mask_comparisons.compare_waiting() == 1
+    assert MaskComparison.objects.get().problem == ""
+    assert StructureOverlap.objects.count() == 1
 
 
 def test_a_newer_finding_is_compared_anew_and_the_older_one_stays(judged: Scene, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from dicom_ingest.models import Exam
 from feedback.models import CorrectedStructure, Correction
 from inference.models import Measurement, Result
 from studies.evidence import measures
+from studies.evidence.models import UNDER_WAY
 from studies.models import Case, QCReview, Study
 from studies.statistics.estimate import Interval
 from studies.statistics.kappa import Kappa
@@ -247,6 +248,7 @@ def test_overlap_and_volumes_come_from_what_the_worker_compared() -> None:
     compared(mine[1], true[1], Liver=(0.8, 10.0, 12.0))
     compared(mine[2], true[2], Liver=(0.9, 20.0, 21.0))
     compared(mine[3], true[3], problem="it does not lie on the images")
+    compared(mine[4], true[4], problem=UNDER_WAY)
     line = one(made.endpoint("dice").lines, "Liver: mean Dice", arm="ai")
     assert (line.value, line.of, line.expected) == pytest.approx((0.85, 2, 5))
     assert left_out(line) == {
