@@ -1,7 +1,8 @@
-"""Where a PACS link leads somebody who reads: to the read, a result, a choice, or to nothing that tells anything."""
+"""Where a PACS link leads who reads: to the read, to a result, to a choice, or to nothing that tells anything."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from urllib.parse import quote
@@ -141,6 +142,4 @@ def test_the_directorys_sign_in_lies_between_the_link_and_the_read(one: Bench, d
 
 
 def _without_tokens(answer: object) -> str:
-    import re
-
     return re.sub(r'(csrf-token" content|csrfmiddlewaretoken" value)="[^"]*"', "", answer.content.decode())  # type: ignore[attr-defined]
