@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 from django.utils.timezone import now
 
@@ -23,7 +25,17 @@ from tests.conftest import Cast
 from tests.dicom_ingest.scans import complete, mr_slice, receive
 from tests.feedback.conftest import ANSWERS
 from tests.portal.matrix.addresses import Values
-from tests.portal.matrix.table import TABLE
+from tests.portal.matrix.table import BESIDE_THE_CAST, TABLE
+
+
+@pytest.fixture
+def everybody(cast: Cast, values: Values) -> dict[str, User]:
+    """The cast by name, and a member of the study for each role that the cast lacks."""
+    users = {member.name: getattr(cast, member.name) for member in fields(cast)}
+    for name, role in BESIDE_THE_CAST.items():
+        users[name], _ = User.objects.get_or_create(username=name)
+        Membership.objects.create(study=Study.objects.get(slug="brain"), user=users[name], role=role)
+    return users
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from pytest_django.live_server_helper import LiveServer
 
 from portal.models import User
-from tests.conftest import Cast
 from tests.portal.accessibility import axe, keyboard
 from tests.portal.matrix.addresses import Address, Values, addresses
 from tests.portal.matrix.table import TABLE
@@ -19,7 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True), pytest.m
 
 VIEWERS = frozenset({"viewer", "segmentation"})
 """OHIF's own pages, which are as OHIF makes them."""
-ASKED_BY = ("anonymous", "coordinator", "reader", "governance", "qc", "scientist", "admin")
+ASKED_BY = ("anonymous", "coordinator", "reader", "governance", "qc", "scientist", "admin", "annotator")
 """A page is looked at as the first of these sees it that may: few see more of one than a coordinator does."""
 
 
@@ -28,10 +27,10 @@ SAMPLE = """<!doctype html><html lang="en"><title>A page</title><style>{style}</
 
 
 class Tabs:
-    """One browser tab for each of the cast, signed in. The viewer's own scripts, seconds of work, stay out."""
+    """One browser tab for each person, signed in. The viewer's own scripts, seconds of work, stay out."""
 
-    def __init__(self, browser: Browser, url: str, cast: Cast) -> None:
-        self._browser, self._url, self._cast = browser, url, cast
+    def __init__(self, browser: Browser, url: str, users: dict[str, User]) -> None:
+        self._browser, self._url, self._users = browser, url, users
         self._contexts: dict[str, BrowserContext] = {}
 
     def of(self, who: str) -> BrowserContext:
@@ -39,7 +38,7 @@ class Tabs:
             self._contexts[who] = context = self._browser.new_context(base_url=self._url)
             context.route("**/*.bundle.*.js", lambda route: route.abort())
             if who != "anonymous":
-                session = _session(getattr(self._cast, who))
+                session = _session(self._users[who])
                 context.add_cookies([{"name": "sessionid", "value": session, "url": self._url}])
             context.new_page()
         return self._contexts[who]
@@ -60,8 +59,8 @@ class Tabs:
 
 
 @pytest.fixture
-def tabs(browser: Browser, live_server: LiveServer, cast: Cast) -> Iterator[Tabs]:
-    opened = Tabs(browser, live_server.url, cast)
+def tabs(browser: Browser, live_server: LiveServer, everybody: dict[str, User]) -> Iterator[Tabs]:
+    opened = Tabs(browser, live_server.url, everybody)
     yield opened
     opened.close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 
 from django.core.cache import cache
 from django.db import transaction
@@ -13,15 +12,13 @@ from django.test import Client
 
 from dicom_ingest import store
 from portal.models import User
-from studies.models import Membership, Study
-from tests.conftest import Cast
 from tests.portal.matrix.addresses import Address, Values, addresses
-from tests.portal.matrix.table import ADMIN, BESIDE_THE_CAST, EVERYBODY, TABLE
+from tests.portal.matrix.table import ADMIN, EVERYBODY, TABLE
 
 
-def test_every_url_lets_in_those_whom_the_table_names(cast: Cast, values: Values) -> None:
+def test_every_url_lets_in_those_whom_the_table_names(everybody: dict[str, User], values: Values) -> None:
     cache.clear()  # the throttle of `token` counts other tests' requests
-    clients = _clients(cast)
+    clients = _clients(everybody)
     found = {
         address.name: {who for who, client in clients.items() if _is_let_in(client, address, values)}
         for address in addresses()
@@ -32,8 +29,8 @@ def test_every_url_lets_in_those_whom_the_table_names(cast: Cast, values: Values
     assert not differing, {name: {"is let in": found.get(name), "declared": declared.get(name)} for name in differing}
 
 
-def test_the_administration_is_for_superusers_alone(cast: Cast) -> None:
-    clients = _clients(cast)
+def test_the_administration_is_for_superusers_alone(everybody: dict[str, User]) -> None:
+    clients = _clients(everybody)
     parts = {"object_id": 1, "id": 1, "content_type_id": 1, "app_label": "studies", "url": "elsewhere"}
     guarded = [one for one in addresses() if one.is_admins and one.name not in {"admin:login", "admin:logout"}]
     assert len(guarded) > 10
@@ -45,16 +42,11 @@ def test_the_administration_is_for_superusers_alone(cast: Cast) -> None:
         assert sent_away == EVERYBODY - ADMIN, path
 
 
-def _clients(cast: Cast) -> dict[str, Client]:
+def _clients(users: dict[str, User]) -> dict[str, Client]:
     clients = {"anonymous": Client()}
-    for member in fields(cast):
-        clients[member.name] = Client()
-        clients[member.name].force_login(getattr(cast, member.name))
-    for name, role in BESIDE_THE_CAST.items():
+    for name, user in users.items():
         clients[name] = Client()
-        user, _ = User.objects.get_or_create(username=name)
         clients[name].force_login(user)
-        Membership.objects.create(study=Study.objects.get(slug="brain"), user=user, role=role)
     return clients
 
 
