@@ -56,7 +56,7 @@ function hear({ origin, source, data }) {
   if (data?.overread === "saved") settle(data);
   if (data?.overread === "mask-changed" && !isUnsaved) {
     isUnsaved = true;
-    say("Changed, not saved");
+    if (!isSaving) say("Changed, not saved");
   }
 }
 
