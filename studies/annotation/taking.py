@@ -33,6 +33,7 @@ from studies.annotation.errors import NotAMask
 from studies.annotation.sources import Source
 from studies.blinding import salts
 from studies.models import ArmMask, Case, Read
+from studies.protocols.protocol_schema import Protocol
 
 LARGEST = 1 << 30  # bytes of a file
 MOST_LABELS = structures.MOST
@@ -53,9 +54,14 @@ class For:
     note: str = ""
 
     @property
+    def protocol(self) -> Protocol:
+        """By which it is given: the read's, which may be a newer version than the case's."""
+        return self.read.protocol.content if self.read else self.case.protocol.content
+
+    @property
     def label(self) -> str:
         """The arm as the protocol calls it."""
-        return self.case.protocol.content.arm(self.arm).label
+        return self.protocol.arm(self.arm).label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +149,7 @@ def _suffix(path: Path) -> str:
 
 
 def _expected(whose: For) -> tuple[DrawnStructure, ...]:
-    return structures.expected(whose.case.protocol.content, whose.arm)
+    return structures.expected(whose.protocol, whose.arm)
 
 
 def _read_seg(path: Path, whose: For, *, as_shown: Mapping[str, DrawnStructure] | None = None) -> _Read:
