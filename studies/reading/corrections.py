@@ -25,7 +25,7 @@ from feedback.correction_block import CorrectionBlock
 from feedback.corrections import NotKept, Target, Unfit
 from feedback.models import CorrectedStructure, Correction
 from portal.models import User
-from studies.blinding import drawing, numbering, own_correction, salts, segmentation, selection
+from studies.blinding import drawing, numbering, own_correction, preparation, salts, segmentation, selection
 from studies.blinding.drawing import Drawing
 from studies.blinding.errors import Unshowable
 from studies.blinding.links import dicomweb_root, finding_series_uid
@@ -109,15 +109,20 @@ def block_of(read: Read, *, problem: str = "") -> CorrectionBlock | None:
     )
 
 
-@transaction.atomic
 def begin(read: Read, *, by: User, claim: str) -> tuple[str, str]:
     """Where the editor is, and the token that says when it was opened, and by which window.
 
     Raises Read.DoesNotExist and ReadRefused.
     """
-    reads.hold_claimed(read.pk, by=by, claim=claim)
+    with transaction.atomic():
+        reads.hold_claimed(read.pk, by=by, claim=claim)
     shown, salt = _only(read), salts.of_read(read.study.slug, read.pk)
     own = own_correction.latest(read)
+    try:
+        preparation.prepare(read)  # with the reader's own copy, if there is a newer one
+    except Unshowable as reason:
+        log.warning("Read %s cannot be shown: %s", read.pk, reason)
+        raise ReadRefused("These images cannot be shown. Tell the study's coordinator.") from reason
     viewer = correction_url(
         salt.remapped(read.case.exam.study_instance_uid),
         segmentation_series_uid=own_correction.series_uid(salt, own) if own else shown.series_uid,
