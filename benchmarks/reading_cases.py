@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-CASES = 6
+CASES = 5
 SLICES, ROWS, COLUMNS = 160, 256, 256
 AE_TITLE = "BENCHREADS"
 ARM = "vendor"

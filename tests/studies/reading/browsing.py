@@ -17,7 +17,7 @@ def start(page: Page) -> None:
 
 def claimed(page: Page) -> None:
     page.wait_for_url(re.compile(r"/reads/[0-9a-f-]{36}/$"))
-    expect(page.locator("[name=claim]")).to_have_value(re.compile(r"[0-9a-f]{16}"))
+    expect(page.locator("[data-feedback-form] [name=claim]")).to_have_value(re.compile(r"[0-9a-f]{16}"))
 
 
 def answer(page: Page, *keys: str) -> None:

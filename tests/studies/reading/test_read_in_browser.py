@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import BrowserContext, Page, expect
@@ -18,11 +17,17 @@ from studies.models import Case, Read, ReadReport, Study
 from studies.reading import assignment
 from tests.browsers import look, sign_in
 from tests.conftest import PASSWORD
-from tests.dicom_ingest.scans import mr_slice, receive
+from tests.inference.received import receive
 from tests.protocols import case_of
+from tests.studies.blinding.makers import LIVER, box, scan, sent, vendors
 from tests.studies.reading.browsing import VIEWER_SCRIPTS, claimed, start
-from tests.studies.reading.reading import ONE_SITTING, Bench, bench, result_of
+from tests.studies.reading.reading import ONE_SITTING, Bench, bench
 
+VIOLATIONS = """
+window.violations = [];
+document.addEventListener('securitypolicyviolation', ({ effectiveDirective, target, sourceFile, lineNumber }) =>
+  violations.push([effectiveDirective, target?.outerHTML?.slice(0, 200), sourceFile, lineNumber]));
+"""
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
 
@@ -118,13 +123,16 @@ def test_the_whole_form_is_in_sight_without_scrolling(page: Page, width: int, he
 def test_the_images_come_with_the_read_and_the_aided_one_follows(
     context: BrowserContext, live_server: LiveServer
 ) -> None:
-    one = bench(ONE_SITTING, slug="seen", blinding={"readers": "blinded", "patient": "pseudonymised"})
+    one = bench(
+        ONE_SITTING | {"aid": "novice"}, slug="seen", blinding={"readers": "blinded", "patient": "pseudonymised"}
+    )
     reader = one.reader("sees")
     reader.set_password(PASSWORD)
     reader.save()
     case_with_images(one.study)
     assignment.assign()
     page = context.new_page()
+    page.add_init_script(VIOLATIONS)
     sign_in(page, live_server.url, reader)
     start(page)
     page.frame_locator("[data-viewer]").locator("canvas").first.wait_for(timeout=60_000)
@@ -153,6 +161,7 @@ def test_the_images_come_with_the_read_and_the_aided_one_follows(
     second = page.url.removesuffix("/").rpartition("/")[2]
     assert shown[0] is True, "the viewer was loaded anew"
     assert f"dicomweb=/reads/{second}/dicomweb" in shown[1]
+    assert page.evaluate("violations") == []
     page.go_back()
     expect(page.get_by_text("Your answer is saved")).to_be_visible()
     page.go_forward()
@@ -179,15 +188,12 @@ def draw(page: Page, shape: str, start: tuple[int, int], end: tuple[int, int]) -
 
 
 def case_with_images(study: Study) -> Case:
-    """An enrolled case with a few images, and a result without a mask."""
-    uid = "1.2.826.0.1.3680043.8.498.90"
-    pixels = (np.hypot(*np.mgrid[-64:64, -64:64]) < 50).astype("<u2") * 900
-    for number in range(1, 9):
-        image = mr_slice(number, study=uid, series=f"{uid}.1", Rows=128, Columns=128, PixelData=pixels.tobytes())
-        receive(image, called_ae="ELSEWHERE")
-    exam = Exam.objects.get(study_instance_uid=uid)
+    """An enrolled case with a few images, on which a novice drew a mask."""
+    images = scan(WindowCenter=400, WindowWidth=1000)
+    receive(images, called_ae="ELSEWHERE")
+    exam = Exam.objects.get(study_instance_uid=images[0].StudyInstanceUID)
     case = case_of(study, exam, number=1, state=Case.State.ENROLLED)
-    case.findings.create(arm="ai", result=result_of(exam))
+    case.findings.create(arm="novice", series=sent(vendors(images, {LIVER: box()}, kind="BINARY")))
     return case
 
 
