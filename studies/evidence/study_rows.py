@@ -68,7 +68,6 @@ class ReadRow:
 class Label:
     """What a classifier said of a region or of the exam: the most probable label, and the probability of each."""
 
-    name: str
     label: str
     probabilities: Mapping[str, float]
 
@@ -84,7 +83,6 @@ class FindingRow:
     values: Mapping[str, str]
     labels: tuple[Label, ...]
     numbers: Mapping[str, float]
-    result: str
     made_at: datetime
 
 
@@ -235,7 +233,6 @@ def _findings(scope: Scope) -> dict[tuple[int, str], FindingRow]:
             values=one.values,
             labels=tuple(labels.get(one.result_id, ())),
             numbers=numbers.get(one.result_id, {}),
-            result=str(one.result_id or ""),
             made_at=one.result.created_at if one.result else one.added_at,
         )
         for one in findings
@@ -250,8 +247,8 @@ def in_words(maker: Maker) -> str:
 def _labels(results: set[UUID]) -> dict[UUID | None, list[Label]]:
     found: dict[UUID | None, list[Label]] = defaultdict(list)
     rows = Finding.objects.filter(result__in=results).order_by("pk")
-    for result, name, label, probabilities in rows.values_list("result_id", "name", "label", "probabilities"):
-        found[result].append(Label(name=name, label=label, probabilities=probabilities))
+    for result, label, probabilities in rows.values_list("result_id", "label", "probabilities"):
+        found[result].append(Label(label=label, probabilities=probabilities))
     return found
 
 

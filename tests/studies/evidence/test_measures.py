@@ -296,7 +296,7 @@ def test_numbers_of_the_truth_are_held_against_readers_answers() -> None:
         INDEPENDENT, reference=reference, endpoints=[endpoint("volume-difference", question="size")]
     ).with_cases(3)
     made.truth({1: "9", 2: 20, 3: "30"}, key="size")
-    answers = {1: {"size": 10}, 2: {"size": 21}, 3: {"finding": "absent"}}
+    answers: dict[int, dict[str, object]] = {1: {"size": 10}, 2: {"size": 21}, 3: {"finding": "absent"}}
     made.said(made.bench.reader("ann"), "alone", answers)
     bias = one(made.endpoint("volume-difference").lines, "size: bias", arm="alone", reader="ann")
     assert (bias.value, bias.of, left_out(bias)) == (1.0, 2, {"the question was not answered": 1})
