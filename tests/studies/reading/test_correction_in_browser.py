@@ -62,6 +62,7 @@ def page(browser: Browser, live_server: LiveServer, scene: Scene) -> Iterator[Pa
     read = scene.read("vendor", state=Read.State.ASSIGNED, opened_at=None)
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
+    page.set_default_timeout(LOADING_MS)
     sign_in(page, live_server.url, scene.reader)
     page.goto(f"{live_server.url}/reads/{read.pk}/")
     expect(viewer(page).locator("canvas.cornerstone-canvas").first).to_be_visible(timeout=LOADING_MS)
@@ -141,3 +142,5 @@ def test_a_mask_is_corrected_saved_measured_and_corrected_again(
     assert second.before_ml == first.before_ml
     assert second.ml > first.ml, "it went on from the first"
     look(page, "correction-again")
+    page.set_viewport_size({"width": 1024, "height": 768})
+    look(page, "correction-1024")
