@@ -151,10 +151,14 @@ def test_the_configuration_stops_the_viewer_at_any_other_root(client: Client, se
     assert "not a DICOMweb root of this portal" in finished.stderr
 
 
-def test_a_segmentation_opens_at_its_largest_slice(client: Client) -> None:
-    module = base64.b64encode(client.get("/portal-extension.js").content).decode()
+def test_a_segmentation_opens_at_its_largest_slice(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    for name in ("portal-extension.js", "portal-measurements.js"):
+        (tmp_path / name).write_bytes(client.get(f"/{name}").content)
     program = f"""
-      const {{ default: extension }} = await import('data:text/javascript;base64,{module}');
+      globalThis.XMLHttpRequest = class {{}};
+      globalThis.document = new EventTarget();
+      const {{ default: extension }} = await import('{(tmp_path / "portal-extension.js").as_uri()}');
       const subscribed = {{}};
       const segmentationService = {{
         EVENTS: {{ SEGMENTATION_LOADING_COMPLETE: 'complete' }},
@@ -162,11 +166,13 @@ def test_a_segmentation_opens_at_its_largest_slice(client: Client) -> None:
         setStyle: () => {{}},
       }};
       const measurementService = {{ EVENTS: {{}}, subscribe: () => ({{ unsubscribe: () => {{}} }}) }};
-      globalThis.window = new EventTarget();
+      const around = {{ parent: {{ postMessage: () => {{}} }}, location: {{ pathname: '/viewer', search: '' }} }};
+      globalThis.window = Object.assign(new EventTarget(), around);
       const cornerstoneViewportService = {{ EVENTS: {{}}, subscribe: () => {{}} }};
       const viewportGridService = {{ presentationIdProviders: new Map(), addPresentationIdProvider: () => {{}} }};
       const services = {{ segmentationService, measurementService, cornerstoneViewportService, viewportGridService }};
-      extension.onModeEnter({{ servicesManager: {{ services }} }});
+      const commandsManager = {{ getCommand: () => undefined }};
+      extension.onModeEnter({{ servicesManager: {{ services }}, commandsManager }});
       const slice = (referencedImageId, ...labels) => (
         {{ referencedImageId, voxelManager: {{ getScalarData: () => Uint8Array.from(labels) }} }});
       const images = [slice('a', 0, 0, 0), slice('b', 0, 0, 1), slice('c', 2, 1, 0), slice('d', 1, 0, 0)];
@@ -176,7 +182,8 @@ def test_a_segmentation_opens_at_its_largest_slice(client: Client) -> None:
       process.stdout.write(segDisplaySet.firstSegmentedSliceImageId);
     """
     command = ["node", "--input-type=module", "-e", program]
-    assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == "c"
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.stdout == "c", finished.stderr
 
 
 def test_a_report_shows_its_boxes_though_other_groups_are_of_no_place(client: Client) -> None:
