@@ -49,7 +49,8 @@ def _form(**other: Any) -> dict[str, Any]:
         ({"criteria": READ["criteria"][::-1]}, ["Criteria put in another order: Adults, Radiographs"]),
         (
             {"arms": [ARM, EXPERTS]},
-            ['Arm "Experts" added: Arm: Experts; Findings: People; Who: Expert'],
+            ['Arm "Experts" added: Arm: Experts; Findings: People; Who: Expert; What they give: Answers; '
+             "Masks start from: Nothing: they are drawn from the images alone"],
         ),
         (
             {"arms": [ARM | {"findings": {"kind": "table", "columns": ["fracture"]}}], "pipelines": []},
@@ -168,6 +169,7 @@ def test_choices_of_the_page_are_those_of_the_schema() -> None:
         "blinding.patient": protocol_schema.Blinding,
         "blinding.unblinded": protocol_schema.Blinding,
         "blinding.reader_names": protocol_schema.Blinding,
+        "worklist.order": protocol_schema.Worklist,
         "reference.source": protocol_schema.Reference,
         "quality_control.reviewers": protocol_schema.QualityControl,
         "endpoints.measure": protocol_schema.Endpoint,
