@@ -107,7 +107,7 @@ TABLE: dict[str, Row] = {
     "study-reads-assign":         Row(allowed=COORDINATORS, method="post"),
     "study-reads-earlier":        Row(allowed=COORDINATORS, method="post"),
     "study-reads-change":         Row(allowed=COORDINATORS, method="post"),
-    "image-display":              Row(allowed=MEMBERS, query="?requestType=STUDY&studyUID=<exam>"),
+    "image-display":              Row(allowed=MEMBERS | {"annotator"}, query="?requestType=STUDY&studyUID=<exam>"),
     # members; who is invited need not be a member, nor signed in
     "study-members":              Row(allowed=COORDINATORS),
     "member-withdraw":            Row(allowed=COORDINATORS, method="post"),
