@@ -77,7 +77,7 @@ def none(request: SignedInRequest, result_id: UUID) -> HttpResponse:
     result, problem = _answerable(request, result_id), ""
     try:
         corrections.check(request.user, result)
-        corrections.say_empty(to=_target(result, request.user, opened=request.POST.get("opened", "")))
+        corrections.say_empty(to=_target(result, request.user, opened=request.POST.get("editor", "")))
     except NotKept as refused:
         problem = str(refused)
     if not request.headers.get("HX-Request"):

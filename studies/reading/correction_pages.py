@@ -48,7 +48,7 @@ def begin(request: SignedInRequest, read_id: UUID) -> HttpResponse:
 def none(request: SignedInRequest, read_id: UUID) -> HttpResponse:
     """Keep "no lesion" as the reader's correction."""
     read, problem = _read(request, read_id), ""
-    opened, claim = request.POST.get("opened", ""), request.POST.get("claim", "")
+    opened, claim = request.POST.get("editor", ""), request.POST.get("window", "")
     try:
         corrections.say_empty(read, by=request.user, opened=opened, claim=claim)
     except ReadRefused as refused:

@@ -145,7 +145,7 @@ document.addEventListener("submit", keepDrawing, { capture: true });
 document.addEventListener("htmx:configRequest", ({ detail }) => {
   if (!detail.elt.closest?.("[data-correction]")) return;
   detail.headers["X-CSRFToken"] = csrfToken();
-  if ("claim" in detail.parameters) detail.parameters.claim = claim();
+  if ("window" in detail.parameters) detail.parameters.window = claim();
 });
 document.addEventListener("htmx:afterSwap", show);
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {

@@ -239,13 +239,13 @@ def test_nobody_else_saves_or_sees_it(client: Client, scene: Scene, opened: Read
 
 def test_no_lesion_is_an_answer_in_a_read_too(client: Client, opened: Read) -> None:
     answer = client.post(
-        f"/reads/{opened.pk}/correction/none/", {"claim": opened.claim}, headers={"HX-Request": "true"}
+        f"/reads/{opened.pk}/correction/none/", {"window": opened.claim}, headers={"HX-Request": "true"}
     )
     assert "No lesion" in answer.content.decode()
     correction_work.measure_waiting()
     made = Correction.objects.get()
     assert (made.is_empty, made.sitting, made.structures.get().ml) == (True, f"read/{opened.pk}", 0.0)
-    lost = client.post(f"/reads/{opened.pk}/correction/none/", {"claim": "other"}, headers={"HX-Request": "true"})
+    lost = client.post(f"/reads/{opened.pk}/correction/none/", {"window": "other"}, headers={"HX-Request": "true"})
     assert lost.status_code == 409
 
 
