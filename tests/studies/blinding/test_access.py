@@ -147,10 +147,13 @@ def test_searches_by_true_values_find_nothing(scene: Scene, signed_in: SignIn) -
     assert root.get("/studies?nonsense=1").status == 400
 
 
-def test_nothing_can_be_stored_or_changed_through_a_read(scene: Scene, signed_in: SignIn) -> None:
+def test_through_a_read_nothing_is_changed_and_only_what_a_reader_draws_is_taken(
+    scene: Scene, signed_in: SignIn
+) -> None:
     root = Root(signed_in(scene.reader), scene.read("vendor"))
-    for method in (root.client.post, root.client.put, root.client.delete):
+    for method in (root.client.put, root.client.delete):
         assert method(f"{root.path}/studies").status_code == 405
+    assert root.client.post(f"{root.path}/studies").status_code == 415
 
 
 def test_a_range_of_a_frame_is_that_of_its_pixels_and_no_other_byte(scene: Scene, signed_in: SignIn) -> None:
