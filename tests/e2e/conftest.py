@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Response
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, Response
 
 from portal.demo.seed import PASSWORD
 from tests.demonstration import Demonstration
 
+# The viewer's own, when its frame is led elsewhere while it draws.
+FRAME_LEFT = "viewport has been destroyed"
 Size = tuple[int, int]
 SIZES: tuple[Size, ...] = ((1440, 900), (1024, 768))
 
@@ -25,12 +27,16 @@ class Complaints:
 
     def listen(self, page: Page) -> None:
         page.on("console", self._console)
-        page.on("pageerror", lambda error: self.found.append(f"exception: {error}"))
+        page.on("pageerror", self._exception)
         page.on("response", self._response)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error" or "Content Security Policy" in message.text:
             self.found.append(f"console: {message.text}")
+
+    def _exception(self, error: Error) -> None:
+        if FRAME_LEFT not in error.message:
+            self.found.append(f"exception: {error}")
 
     def _response(self, response: Response) -> None:
         if response.status >= 400:
