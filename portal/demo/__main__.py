@@ -27,7 +27,8 @@ def main() -> int:
         setup = Setup.of(os.environ)
         with ExitStack() as stack, _farewell(setup, console), interrupts.ignored_afterwards():
             prepare(setup, stack, interrupts, console)
-            from portal.demo import show  # noqa: PLC0415 - needs the settings that `prepare` has written
+            with interrupts.deferred():
+                from portal.demo import show  # noqa: PLC0415 - needs the settings that `prepare` has written
 
             show.run(setup, stack, interrupts, console)
     except KeyboardInterrupt:
@@ -58,7 +59,8 @@ def prepare(setup: Setup, stack: ExitStack, interrupts: Interrupts, console: Con
         started = _start_engines(setup, stack)
     os.environ.update(environment.write(setup, started))
     os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
-    django.setup()
+    with interrupts.deferred():  # Python makes a RuntimeError of an interrupt that lands where a class is made
+        django.setup()
 
 
 def _start_engines(setup: Setup, stack: ExitStack) -> engines.Engines:
