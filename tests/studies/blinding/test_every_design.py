@@ -43,6 +43,8 @@ BIRDS = ("kestrel", "osprey", "heron")
 OF_OTHERS = ("Zephyrine", "Quill", "wigwam")
 WORDS_OF_PAGES = frozenset({"Overread", "coordinator", "governance", "machine"})
 """Traces that pages have for other reasons."""
+BY_CHANCE = re.compile(rb"\b[A-Za-z0-9]{32,}\b")
+"""Tokens of pages, in which any short word turns up now and then."""
 ALL = list(BIRDS)
 DESIGNS: dict[str, dict[str, Any]] = {
     "independent": {"kind": "independent", "arms": ALL},
@@ -119,7 +121,8 @@ def other(scene: Scene) -> User:
 def traces_in(answer: Answer, scene: Scene) -> set[str]:
     """What tells of patient, arms or others in the answer, the words apart that its own question had in it."""
     words = {*TRACES, *BIRDS, *OF_OTHERS} - (WORDS_OF_PAGES if "/dicomweb" not in answer.asked else set())
-    told = answer.all.replace(b"/static/vendor/", b"").lower()
+    content = answer.all if "/dicomweb" in answer.asked else BY_CHANCE.sub(b"", answer.all)
+    told = content.replace(b"/static/vendor/", b"").lower()
     asked = set(re.split("[/?=&]", answer.asked))
     return {one for one in words | true_uids(scene) - asked if one.lower().encode() in told}
 
