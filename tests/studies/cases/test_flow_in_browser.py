@@ -149,7 +149,7 @@ def test_from_the_diagram_to_a_case_its_check_and_back(page: Page, pictures: Pat
     page.get_by_role("navigation", name="Study").get_by_role("link", name="Flow").click()
     expect(page.get_by_role("heading", name="1 exam came while the study took none")).to_be_visible()
     picture(page, pictures, "study-flow")
-    page.get_by_role("link", name="Failed: 1").focus()
+    page.get_by_role("link", name="1 Failed").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Failed, 1")).to_be_visible()
     picture(page, pictures, "study-cases-failed")

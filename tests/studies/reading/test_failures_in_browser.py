@@ -72,7 +72,8 @@ def test_a_study_that_closes_while_it_is_read_says_so_and_leaves_what_was_entere
     answer(page, "4", "a")
     expect(page.locator("[data-problem]")).to_contain_text("The study is locked: it takes no answers now.")
     expect(page.locator("[data-save-state]")).to_have_text("Not saved")
-    answer(page, "Control+Enter")
+    with page.expect_response("**/submit/"):
+        answer(page, "Control+Enter")
     expect(page.locator("[data-problem]")).to_contain_text("takes no answers now")
     expect(page.locator("[name=answer-quality]:checked")).to_have_value("4")
     assert not Response.objects.exists()
