@@ -12,17 +12,19 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 
-import highdicom as hd
 import numpy as np
-from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
-from numpy.typing import NDArray
+from highdicom import Volume
+from highdicom.seg import SegmentAlgorithmTypeValues, SegmentDescription
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import ExplicitVRLittleEndian
 
-from feedback.correction_grid import Bits, Source, segments_of
+from feedback.correction_grid import Source
+from inference.operators.values import Mask
+from inference.segmentation_frames import Bits, segments_of
 from inference.writers import provenance
+from inference.writers.seg import Maker, aligned, binary
 
+MAKER = Maker("Correction", "1", "1")
 SERIES_NUMBER_OFFSET = 6000
 """A copy's series number is that of its source plus this: behind what pipelines make."""
 _EDITED = "SEMIAUTOMATIC"
@@ -75,29 +77,17 @@ def make_copy(structures: Structures, source: Source, predecessor: Dataset, *, a
 
     author: name of the person, in DICOM's form. A structure that is not among the masks is empty.
     """
-    first = source.images.instances[0]
-    ordered = source.images.instances if source.images.is_multi_frame else source.stack.slices
     numbers = list(range(1, len(structures.segments) + 1))
-    pixels = _pixels(structures, source)
-    made = Segmentation(
-        source_images=provenance.headers(ordered),
-        pixel_array=_placed(pixels, numbers, source) if source.images.is_multi_frame else pixels,
-        segmentation_type=SegmentationTypeValues.BINARY,
-        segment_descriptions=[_stand_in(number) for number in numbers],
-        series_instance_uid=hd.UID(),
-        series_number=SERIES_NUMBER_OFFSET + int(first.get("SeriesNumber") or 0),
-        series_description=f"{str(predecessor.get('SeriesDescription') or 'Segmentation')[:54]} corrected",
-        sop_instance_uid=hd.UID(),
-        instance_number=1,
-        manufacturer=provenance.MANUFACTURER,
-        manufacturer_model_name="Correction",
-        software_versions="1",
-        device_serial_number="1",
+    instances, pixels = aligned(source.images, [_mask(structures, number, source) for number in structures.segments])
+    made = binary(
+        instances,
+        pixels,
+        [_stand_in(number) for number in numbers],
+        place=provenance.new_place(instances[0], series_number_offset=SERIES_NUMBER_OFFSET),
+        description=f"{str(predecessor.get('SeriesDescription') or 'Segmentation')[:54]} corrected",
+        maker=MAKER,
         content_label="CORRECTED",
-        transfer_syntax_uid=ExplicitVRLittleEndian,
-        omit_empty_frames=False,
     )
-    provenance.name_as_source(made, first)
     made.ContentCreatorName = author
     _describe(made, structures, numbers)
     made.PredecessorDocumentsSequence = [_reference(predecessor)]
@@ -124,32 +114,12 @@ def renumber(dataset: Dataset, numbers: Mapping[int, int]) -> None:
             identification.ReferencedSegmentNumber = numbers[int(identification.ReferencedSegmentNumber)]
 
 
-def _pixels(structures: Structures, source: Source) -> NDArray[np.uint8]:
-    """Places of the segments, from 1, in each voxel; a channel for each where they overlap, which takes more memory."""
-    labels: NDArray[np.uint8] = np.zeros(source.shape, dtype=np.uint8)
-    for place, number in enumerate(structures.segments, start=1):
-        mask = structures.masks.get(number)
-        if mask is None:
-            continue
-        if labels[mask].any():
-            return _channels(structures, source)
-        labels[mask] = place
-    return labels
-
-
-def _channels(structures: Structures, source: Source) -> NDArray[np.uint8]:
-    empty = np.zeros(source.shape, dtype=np.bool_)
-    return np.stack([structures.masks.get(number, empty) for number in structures.segments], axis=-1).astype(np.uint8)
-
-
-def _placed(pixels: NDArray[np.uint8], numbers: list[int], source: Source) -> hd.Volume:
-    return hd.Volume(
-        pixels,
-        affine=source.affine,
-        coordinate_system="PATIENT",
-        frame_of_reference_uid=source.frame_of_reference,
-        channels={"SegmentNumber": numbers} if pixels.ndim == 4 else None,
-    )
+def _mask(structures: Structures, number: int, source: Source) -> Mask:
+    """What is drawn of one structure; zeros where nothing is."""
+    drawn = structures.masks.get(number)
+    voxels = np.zeros(source.stack.shape, dtype=np.uint8) if drawn is None else drawn.view(np.uint8)
+    place = source.stack.frame_of_reference
+    return Mask(Volume(voxels, affine=source.stack.affine, coordinate_system="PATIENT", frame_of_reference_uid=place))
 
 
 def _stand_in(number: int) -> SegmentDescription:

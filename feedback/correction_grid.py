@@ -5,15 +5,11 @@ Volumes come from the source's own headers, never from the segmentation's: viewe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pydicom
 from highdicom.seg import Segmentation
-from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.utils import iter_pixels
@@ -23,16 +19,13 @@ from dicom_ingest.models import Series
 from inference import orders
 from inference.decoding import UNDECODABLE
 from inference.errors import InferenceError
-from inference.operators.components import CUBIC_MM_PER_ML
 from inference.operators.stacking import Stack, stack
 from inference.operators.values import SourceSeries
+from inference.segmentation_frames import HALF, Bits, Frame, frames_of, holds, segments_of
 
-Bits = NDArray[np.bool_]
-Vector = NDArray[np.float64]
 _READ_AT_ONCE_BYTES = 4096
 _ALIKE = 1e-3
 """Largest difference of a direction cosine, and relative one of a spacing, between images and what is drawn on them."""
-_HALF = 0.5
 
 
 class NotOnGrid(Exception):
@@ -45,31 +38,6 @@ class Source:
 
     images: SourceSeries
     stack: Stack
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Slices, rows, columns."""
-        return len(self.stack.planes), *self.stack.planes[0].size
-
-    @property
-    def affine(self) -> NDArray[np.float64]:
-        """(4, 4), from (slice, row, column) to mm."""
-        return self.stack.affine
-
-    @cached_property
-    def spacing(self) -> tuple[float, float, float]:
-        """Between slices, rows and columns."""
-        slices, rows, columns = (float(one) for one in np.linalg.norm(self.affine[:3, :3], axis=0))
-        return slices, rows, columns
-
-    @property
-    def voxel_ml(self) -> float:
-        """|det| of the affine's 3 x 3 part, in millilitres."""
-        return abs(float(np.linalg.det(self.affine[:3, :3]))) / CUBIC_MM_PER_ML
-
-    @property
-    def frame_of_reference(self) -> str:
-        return self.stack.planes[0].frame_of_reference
 
 
 def source_of(series: Series) -> Source:
@@ -88,14 +56,14 @@ class Drawn:
     """The structures of one segmentation, to be laid on the grid of its source."""
 
     def __init__(self, dataset: Dataset, source: Source) -> None:
-        self._dataset, self._source = dataset, source
-        self._frames = [_Frame.of(dataset, groups) for groups in dataset.get("PerFrameFunctionalGroupsSequence") or ()]
-        self._places = [_place(frame, source) for frame in self._frames]
+        self._dataset, self._grid = dataset, source.stack
+        self._frames = list(frames_of(dataset))
+        self._places = [_place(frame, self._grid) for frame in self._frames]
 
     @property
     def numbers(self) -> list[int]:
         """Of its segments, rising; without the background of a label map."""
-        return sorted(int(one.SegmentNumber) for one in self._dataset.SegmentSequence if int(one.SegmentNumber) > 0)
+        return list(segments_of(self._dataset))
 
     @property
     def lies_on_images(self) -> bool:
@@ -107,8 +75,8 @@ class Drawn:
         if not self.lies_on_images:
             return self._sampled(number)
         wanted = [at for at, frame in enumerate(self._frames) if frame.segment in (number, None)]
-        mask: Bits = np.zeros(self._source.shape, dtype=np.bool_)
-        chosen = _chooser(self._dataset)
+        mask: Bits = np.zeros(self._grid.shape, dtype=np.bool_)
+        chosen = holds(self._dataset)
         try:
             for at, pixels in zip(wanted, iter_pixels(self._dataset, indices=wanted, raw=True), strict=True):
                 mask[self._places[at]] |= chosen(pixels, number)
@@ -118,78 +86,27 @@ class Drawn:
 
     def _sampled(self, number: int) -> Bits:
         """From a grid of its own, the nearest voxel each. Raises NotOnGrid."""
-        if str(self._dataset.get("FrameOfReferenceUID", "")) != self._source.frame_of_reference:
+        if str(self._dataset.get("FrameOfReferenceUID", "")) != self._grid.frame_of_reference:
             raise NotOnGrid("The segmentation does not lie on the images, nor is its frame of reference theirs.")
         try:
             volume = Segmentation.from_dataset(self._dataset, copy=False).get_volume(segment_numbers=[number])
         except UNDECODABLE as fault:
             raise NotOnGrid("The frames of the segmentation lie on no image, and form no volume to sample.") from fault
-        to_its_voxels = np.linalg.inv(volume.affine) @ self._source.affine
-        held = (np.asarray(volume.array)[..., 0] >= _HALF).astype(np.uint8)
-        found = ndimage.affine_transform(held, to_its_voxels, output_shape=self._source.shape, order=0)
+        to_its_voxels = np.linalg.inv(volume.affine) @ self._grid.affine
+        held = (np.asarray(volume.array)[..., 0] >= HALF).astype(np.uint8)
+        found = ndimage.affine_transform(held, to_its_voxels, output_shape=self._grid.shape, order=0)
         return np.asarray(found, dtype=np.bool_)
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """Where a frame lies, and of which segment it is; None where its pixels say so."""
-
-    size: tuple[int, int]
-    segment: int | None
-    position: Vector | None
-    orientation: Vector | None
-    spacing: Vector | None
-
-    @classmethod
-    def of(cls, dataset: Dataset, own: Dataset) -> _Frame:
-        shared = _first(dataset.get("SharedFunctionalGroupsSequence"))
-
-        def found(macro: str, keyword: str) -> Any:
-            return (_first(own.get(macro)) or _first(shared.get(macro))).get(keyword)
-
-        number = found("SegmentIdentificationSequence", "ReferencedSegmentNumber")
-        return cls(
-            size=(int(dataset.Rows), int(dataset.Columns)),
-            segment=None if number is None else int(number),
-            position=_vector(found("PlanePositionSequence", "ImagePositionPatient")),
-            orientation=_vector(found("PlaneOrientationSequence", "ImageOrientationPatient")),
-            spacing=_vector(found("PixelMeasuresSequence", "PixelSpacing")),
-        )
-
-
-def _place(frame: _Frame, source: Source) -> int | None:
+def _place(frame: Frame, grid: Stack) -> int | None:
     """The slice that the frame lies on, as far as half a voxel may be rounded away."""
-    first = source.stack.planes[0]
+    first = grid.planes[0]
     if frame.position is None or frame.orientation is None or frame.spacing is None or frame.size != first.size:
         return None
     is_alike = np.abs(frame.orientation - first.orientation).max() < _ALIKE
     if not is_alike or not np.allclose(frame.spacing, first.pixel_spacing, rtol=10 * _ALIKE):
         return None
-    voxel = np.linalg.solve(source.affine[:3, :3], frame.position - source.affine[:3, 3])
+    voxel = np.linalg.solve(grid.affine[:3, :3], frame.position - grid.affine[:3, 3])
     at = int(np.rint(voxel[0]))
-    is_near = np.abs(voxel - [at, 0, 0]).max() < _HALF
-    return at if is_near and 0 <= at < source.shape[0] else None
-
-
-def _chooser(dataset: Dataset) -> Callable[[NDArray[Any], int], Bits]:
-    """Which pixel values belong to a segment, by the segmentation's type (PS3.3, C.8.20.2)."""
-    kind = str(dataset.get("SegmentationType", "BINARY"))
-    if kind == "LABELMAP":
-        return lambda pixels, number: np.asarray(pixels == number)
-    if kind == "FRACTIONAL":
-        half = int(dataset.get("MaximumFractionalValue") or 255) * _HALF
-        return lambda pixels, number: np.asarray(pixels >= half)
-    return lambda pixels, number: np.asarray(pixels != 0)
-
-
-def segments_of(dataset: Dataset) -> Mapping[int, Dataset]:
-    """The items of its segment sequence by number; without the background of a label map."""
-    return {int(one.SegmentNumber): one for one in dataset.get("SegmentSequence") or () if int(one.SegmentNumber) > 0}
-
-
-def _vector(values: Iterable[float] | None) -> Vector | None:
-    return np.asarray(values, dtype=np.float64) if values else None
-
-
-def _first(items: Iterable[Dataset] | None) -> Dataset:
-    return next(iter(items or ()), Dataset())
+    is_near = np.abs(voxel - [at, 0, 0]).max() < HALF
+    return at if is_near and 0 <= at < grid.shape[0] else None

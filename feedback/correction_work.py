@@ -15,10 +15,11 @@ from django.db.models import F, Q
 from django.utils.timezone import now
 from pydicom import Dataset
 
-from feedback.correction_grid import Drawn, NotOnGrid, Source, segments_of, source_of
+from feedback.correction_grid import Drawn, NotOnGrid, Source, source_of
 from feedback.correction_measures import compared
 from feedback.corrections import NotKept, read_segmentation, source_series
 from feedback.models import CorrectedStructure, Correction
+from inference.segmentation_frames import segments_of
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
@@ -81,12 +82,12 @@ def _measured(correction: Correction) -> Iterator[CorrectedStructure]:
     drawn = read_segmentation(correction.series) if correction.series else None
     source = _source(before if drawn is None else drawn, correction)
     was, is_now = Drawn(before, source), Drawn(drawn, source) if drawn else None
-    empty = np.zeros(source.shape, dtype=np.bool_)
+    empty = np.zeros(source.stack.shape, dtype=np.bool_)
     for number, segment in sorted({**segments_of(drawn or Dataset()), **segments_of(before)}.items()):
         difference = compared(
             is_now.mask(number) if is_now and number in is_now.numbers else empty,
             was.mask(number) if number in was.numbers else empty,
-            spacing=source.spacing,
+            spacing=source.stack.spacing,
         )
         yield CorrectedStructure(
             correction=correction,

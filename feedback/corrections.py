@@ -24,25 +24,23 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID, SegmentationStorage
 
 from dicom_ingest import indexer, store
 from dicom_ingest.models import Exam, Series
 from feedback import correction_copy
 from feedback.correction_copy import Structures
-from feedback.correction_grid import Bits, Drawn, NotOnGrid, Source, segments_of, source_of
+from feedback.correction_grid import Drawn, NotOnGrid, Source, source_of
 from feedback.models import Correction
 from feedback.responses import current_version_of, may_answer
-from inference import orders
+from inference import orders, segmentation_frames
 from inference.models import Job, Result
+from inference.segmentation_frames import Bits
 from portal.access import Capability, Viewer
 from portal.audit import trail
 from portal.audit.actions import Action
 from portal.models import User
 from portal.tasks import hint
 
-LABEL_MAP = UID("1.2.840.10008.5.1.4.1.1.66.7")
-SEGMENTATIONS = (SegmentationStorage, LABEL_MAP)
 MEASURE = "feedback.tasks.measure_corrections"
 _AGAIN = "Nothing was saved; what you drew is still in the viewer."
 
@@ -151,7 +149,7 @@ def read_segmentation(series: Series) -> Dataset:
         found = pydicom.dcmread(files[0])
     except (OSError, InvalidDicomError) as fault:
         raise Unfit(f"The segmentation to correct cannot be read. {_AGAIN} Tell the portal's operator.") from fault
-    if found.SOPClassUID not in SEGMENTATIONS:
+    if found.SOPClassUID not in segmentation_frames.CLASSES:
         raise Unfit("What is to be corrected is no DICOM Segmentation. Only those can be corrected here.")
     return found
 
@@ -164,7 +162,7 @@ def source_series(segmentation: Dataset, exam: Exam) -> Series | None:
 
 
 def _source_of(sent: Dataset, to: Target) -> Source:
-    if sent.get("SOPClassUID") not in SEGMENTATIONS:
+    if sent.get("SOPClassUID") not in segmentation_frames.CLASSES:
         raise NotKept(f"What was sent is no DICOM Segmentation. {_AGAIN} Save it as a segmentation (DICOM SEG).")
     if sent.get("StudyInstanceUID") != to.exam.study_instance_uid:
         raise NotKept(f"This segmentation belongs to another exam. {_AGAIN} Open this exam's images and draw there.")
@@ -178,7 +176,7 @@ def _source_of(sent: Dataset, to: Target) -> Source:
         source = source_of(series)
     except NotOnGrid as fault:
         raise Unfit(f"{fault} {_AGAIN} Tell the study's coordinator.") from fault
-    if str(sent.get("FrameOfReferenceUID", "")) != source.frame_of_reference:
+    if str(sent.get("FrameOfReferenceUID", "")) != source.stack.frame_of_reference:
         raise NotKept(
             f"This segmentation is drawn in another frame of reference than the images. {_AGAIN} Reload the page, and "
             "draw on the images that the segmentation to correct lies on."
@@ -265,22 +263,3 @@ def _original_path(to: Target) -> Path:
 def _name_of(author: User) -> str:
     family, given = author.last_name.strip(), author.first_name.strip()
     return f"{family}^{given}" if family else author.get_username()
-
-
-__all__ = [
-    "NotKept",
-    "Target",
-    "Unfit",
-    "check",
-    "current",
-    "deposit",
-    "hold_current",
-    "may_correct",
-    "newest_outside_reads",
-    "read_segmentation",
-    "say_empty",
-    "segments_of",
-    "source_series",
-    "visible_corrections",
-    "why_not",
-]

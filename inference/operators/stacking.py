@@ -23,6 +23,7 @@ from inference.errors import (
     TooFewSlices,
     UnequalSpacing,
 )
+from inference.operators.components import CUBIC_MM_PER_ML
 from inference.operators.planes import Plane, Vector, planes_of
 from inference.operators.values import SourceSeries
 
@@ -48,6 +49,26 @@ class Stack:
     def slices(self) -> tuple[Dataset, ...]:
         """The instance of each plane."""
         return tuple(plane.instance for plane in self.planes)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Planes, rows, columns."""
+        return len(self.planes), *self.planes[0].size
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Between planes, rows and columns."""
+        planes, rows, columns = (float(one) for one in np.linalg.norm(self.affine[:3, :3], axis=0))
+        return planes, rows, columns
+
+    @property
+    def voxel_ml(self) -> float:
+        """|det| of the affine's 3 x 3 part, in millilitres."""
+        return abs(float(np.linalg.det(self.affine[:3, :3]))) / CUBIC_MM_PER_ML
+
+    @property
+    def frame_of_reference(self) -> str:
+        return self.planes[0].frame_of_reference
 
 
 def stack(series: SourceSeries) -> Stack:

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import highdicom as hd
-from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
+from highdicom.seg import SegmentAlgorithmTypeValues, SegmentDescription
 from pydicom import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
 
 from inference.operators.values import Mask, SourceSeries
 from inference.schema import Code
 from inference.writers import provenance
-from inference.writers.seg import aligned, colour_of
+from inference.writers.seg import Maker, aligned, binary, colour_of
 
-MODEL_NAME = "Annotation"
-SOFTWARE_VERSION = "1"
+MAKER = Maker("Annotation", "1", "1")
 SERIES_NUMBER_OFFSET = 7000
 """Behind what pipelines make of the same series, and what people correct of that."""
 
@@ -48,27 +46,15 @@ def make_segmentation(
     none.
     """
     instances, pixels = aligned(series, masks)
-    number = SERIES_NUMBER_OFFSET + int(instances[0].get("SeriesNumber") or 0)
-    segmentation = Segmentation(
-        source_images=provenance.headers(instances),
-        pixel_array=pixels,
-        segmentation_type=SegmentationTypeValues.BINARY,
-        segment_descriptions=[_description(one, started_from) for one in structures],
-        series_instance_uid=hd.UID(),
-        series_number=number,
-        series_description=description[:64],
-        sop_instance_uid=hd.UID(),
-        instance_number=1,
-        manufacturer=provenance.MANUFACTURER,
-        manufacturer_model_name=MODEL_NAME,
-        software_versions=SOFTWARE_VERSION,
-        device_serial_number=SOFTWARE_VERSION,
+    return binary(
+        instances,
+        pixels,
+        [_description(one, started_from) for one in structures],
+        place=provenance.new_place(instances[0], series_number_offset=SERIES_NUMBER_OFFSET),
+        description=description[:64],
+        maker=MAKER,
         content_label="ANNOTATION",
-        transfer_syntax_uid=ExplicitVRLittleEndian,
-        omit_empty_frames=False,
     )
-    provenance.name_as_source(segmentation, instances[0])
-    return segmentation
 
 
 def _description(

@@ -75,6 +75,12 @@ def place(run: FinishedRun, kind: ObjectKind, *, number: int = 1) -> Place:
     )
 
 
+def new_place(source: Dataset, *, series_number_offset: int) -> Place:
+    """The place of an object that no run made: in a series of its own, numbered behind that of `source`."""
+    number = series_number_offset + int(source.get("SeriesNumber") or 0)
+    return Place(series_instance_uid=hd.UID(), series_number=number, sop_instance_uid=hd.UID(), instance_number=1)
+
+
 def headers(instances: Iterable[Dataset]) -> list[Dataset]:
     """The instances without their pixels, and with every attribute of COPIED empty.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -40,22 +41,57 @@ def make_segmentation(run: FinishedRun) -> Dataset:
     """
     pipeline, place = run.pipeline, provenance.place(run, "seg")
     instances, pixels = aligned(run.series, run.outputs.segments)
+    segmentation = binary(
+        instances,
+        pixels,
+        [_description(segment, run, instances[0]) for segment in pipeline.outputs.segments],
+        place=place,
+        description=provenance.series_description(pipeline),
+        maker=Maker(pipeline.name, provenance.software_version(pipeline), pipeline.digest),
+        content_label=pipeline.name.upper().replace("-", "_")[:16],
+    )
+    segmentation.ContentDescription = pipeline.notice
+    return segmentation
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What of Overread made a segmentation, in the words of the equipment module (PS3.3, C.7.5.2)."""
+
+    model_name: str
+    software_version: str
+    serial_number: str
+
+
+def binary(
+    instances: Sequence[Dataset],
+    pixels: Volume | NDArray[np.uint8],
+    segments: Sequence[SegmentDescription],
+    *,
+    place: provenance.Place,
+    description: str,
+    maker: Maker,
+    content_label: str,
+) -> Segmentation:
+    """A BINARY segmentation of the patient and exam of its sources, explicit VR little endian.
+
+    instances, pixels: as `aligned` gives them. Frames are kept where empty.
+    """
     segmentation = Segmentation(
         source_images=provenance.headers(instances),
         pixel_array=pixels,
         segmentation_type=SegmentationTypeValues.BINARY,
-        segment_descriptions=[_description(segment, run, instances[0]) for segment in pipeline.outputs.segments],
+        segment_descriptions=segments,
         series_instance_uid=place.series_instance_uid,
         series_number=place.series_number,
-        series_description=provenance.series_description(pipeline),
+        series_description=description,
         sop_instance_uid=place.sop_instance_uid,
         instance_number=place.instance_number,
         manufacturer=provenance.MANUFACTURER,
-        manufacturer_model_name=pipeline.name,
-        software_versions=provenance.software_version(pipeline),
-        device_serial_number=pipeline.digest,
-        content_label=pipeline.name.upper().replace("-", "_")[:16],
-        content_description=pipeline.notice,
+        manufacturer_model_name=maker.model_name,
+        software_versions=maker.software_version,
+        device_serial_number=maker.serial_number,
+        content_label=content_label,
         transfer_syntax_uid=ExplicitVRLittleEndian,
         omit_empty_frames=False,
     )

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import SegmentationStorage
 
+from inference.segmentation_frames import CLASSES, segments_of
 from studies.annotation.errors import NotAMask
 from studies.annotation.sources import Source
 from studies.annotation.structures import Segment
@@ -20,8 +20,6 @@ from studies.blinding.codes import concept_of
 from studies.blinding.errors import Unshowable
 from studies.blinding.salts import Salt
 from studies.models import Case
-
-LABEL_MAP_STORAGE = "1.2.840.10008.5.1.4.1.1.66.7"
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,13 @@ def opened(path: Path) -> SentSegmentation:
     """The SEG at `path`; its pixels are not read yet. Raises NotAMask."""
     try:
         header = dcmread(path, stop_before_pixels=True)
-        items = sorted(header.get("SegmentSequence") or (), key=lambda one: int(one.SegmentNumber))
+        items = tuple(segments_of(header).values())
     except (InvalidDicomError, AttributeError, EOFError, KeyError, OSError, TypeError, ValueError) as fault:
         raise NotAMask(f"The file does not read as DICOM ({fault}). Export it again, as DICOM SEG.") from fault
-    if header.get("SOPClassUID") not in (SegmentationStorage, LABEL_MAP_STORAGE) or not items:
+    if header.get("SOPClassUID") not in CLASSES or not items:
         kind = header.get("Modality") or "of no kind"
         raise NotAMask(f"The file is DICOM, but no segmentation (it is {kind}). Export it as DICOM SEG, or as NIfTI.")
-    return SentSegmentation(path, header, tuple(one for one in items if int(one.SegmentNumber) > 0))
+    return SentSegmentation(path, header, items)
 
 
 def source_of(sent: SentSegmentation, sources: Iterable[Source], case: Case, salts: Sequence[Salt]) -> Source:

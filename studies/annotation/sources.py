@@ -37,17 +37,12 @@ class Source:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Planes, rows, columns."""
-        return (len(self.stack.planes), *self.stack.planes[0].size)
-
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of a voxel, in millilitres: |det| of the affine's 3x3 part."""
-        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
+        return self.stack.shape
 
     @property
     def said(self) -> str:
         """How people speak of it, with its grid. Not its description, which may say whose it is."""
-        spacing = np.linalg.norm(self.affine[:3, :3], axis=0)
+        spacing = self.stack.spacing
         planes, rows, columns = self.shape
         return (
             f"{series_label(self.series.series_number, '')}: {columns} x {rows} x {planes} voxels of "

@@ -252,7 +252,7 @@ def _volumes(read: _Read) -> list[dict[str, Any]]:
             "number": one.number,
             "label": one.label,
             "colour": one.colour,
-            "ml": round(int(np.count_nonzero(voxels)) * read.source.voxel_ml, 3),
+            "ml": round(int(np.count_nonzero(voxels)) * read.source.stack.voxel_ml, 3),
         }
         for one, voxels in zip(read.structures, read.voxels, strict=True)
     ]

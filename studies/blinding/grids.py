@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.segmentation_frames import Frame
 from studies.blinding.attributes import tag_of
 from studies.blinding.errors import Unshowable
 
@@ -36,7 +37,7 @@ class Plane:
         assert self.orientation is not None and self.spacing is not None
         return np.stack([self.orientation[3:] * self.spacing[0], self.orientation[:3] * self.spacing[1]], axis=1)
 
-    def coincides(self, other: Plane) -> bool:
+    def coincides(self, other: Plane | Frame) -> bool:
         """Whether both cover the same pixels, as far as half a pixel may be rounded away."""
         if self.size != other.size:
             return False

@@ -6,7 +6,7 @@ where frames of reference agree. A structure set's contours are filled: a pixel 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from pydicom import Dataset, dcmread
 from pydicom.pixels.utils import iter_pixels
 from skimage.draw import polygon2mask
 
+from inference.segmentation_frames import HALF, Frame, frames_of, holds, segments_of
 from studies.blinding.codes import Concept, concept_of, own_words
 from studies.blinding.errors import Unshowable
-from studies.blinding.grids import Grid, Plane, Vector
+from studies.blinding.grids import Grid
 
 Pixels = NDArray[np.bool_]
 NO_CODE = Concept("", "")
@@ -48,8 +49,7 @@ def of_segmentation(path: Path, grid: Grid) -> list[Drawn]:
     frames = _Frames(path, header)
     return [
         Drawn.of(_first(segment, "SegmentedPropertyTypeCodeSequence"), frames.mask(number, grid))
-        for number, segment in sorted((int(one.SegmentNumber), one) for one in header.SegmentSequence)
-        if number > 0
+        for number, segment in segments_of(header).items()
     ]
 
 
@@ -67,23 +67,13 @@ def of_structure_set(path: Path, grid: Grid) -> list[Drawn]:
     ]
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """One frame of a SEG: where it lies, of which segment it is (None: its pixels say), and what it was made from."""
-
-    index: int
-    segment: int | None
-    plane: Plane
-    sources: frozenset[str]
-
-
 class _Frames:
     """The frames of one SEG."""
 
     def __init__(self, path: Path, header: Dataset) -> None:
         self._path, self._header = path, header
-        self._frames = list(_frames_of(header))
-        self._drawn = _test_of(header)
+        self._frames = list(frames_of(header))
+        self._drawn = holds(header)
 
     def mask(self, segment: int, grid: Grid) -> Pixels:
         """(planes, rows, columns) of the grid. Raises Unshowable."""
@@ -114,69 +104,19 @@ class _Frames:
             raise Unshowable(
                 f"it does not lie on the images, and its frames form no volume to be sampled ({fault})"
             ) from fault
-        return _sampled(np.asarray(volume.array)[..., 0] >= 0.5, np.asarray(volume.affine), grid)
+        return _sampled(np.asarray(volume.array)[..., 0] >= HALF, np.asarray(volume.affine), grid)
 
 
-def _frames_of(header: Dataset) -> Iterator[_Frame]:
-    shared = _first(header, "SharedFunctionalGroupsSequence") or Dataset()
-    for index, own in enumerate(header.get("PerFrameFunctionalGroupsSequence") or []):
-        found = {macro: _first(own, macro) or _first(shared, macro) or Dataset() for macro in _MACROS}
-        derivations = own.get("DerivationImageSequence") or shared.get("DerivationImageSequence") or []
-        sources = (source for one in derivations for source in one.get("SourceImageSequence") or [])
-        segment = found["SegmentIdentificationSequence"].get("ReferencedSegmentNumber")
-        yield _Frame(
-            index=index,
-            segment=None if segment is None else int(segment),
-            plane=_plane_of(header, index, found),
-            sources=frozenset(str(source.get("ReferencedSOPInstanceUID", "")) for source in sources),
-        )
-
-
-_MACROS = (
-    "PlanePositionSequence",
-    "PlaneOrientationSequence",
-    "PixelMeasuresSequence",
-    "SegmentIdentificationSequence",
-)
-
-
-def _plane_of(header: Dataset, index: int, macros: dict[str, Dataset]) -> Plane:
-    def vector(macro: str, keyword: str) -> Vector | None:
-        found = macros[macro].get(keyword)
-        return None if found in (None, "") else np.asarray(found, dtype=np.float64)
-
-    return Plane(
-        sop=str(header.SOPInstanceUID),
-        sop_class=str(header.SOPClassUID),
-        frame=index + 1,
-        size=(int(header.Rows), int(header.Columns)),
-        position=vector("PlanePositionSequence", "ImagePositionPatient"),
-        orientation=vector("PlaneOrientationSequence", "ImageOrientationPatient"),
-        spacing=vector("PixelMeasuresSequence", "PixelSpacing"),
-    )
-
-
-def _place(frame: _Frame, grid: Grid) -> int | None:
+def _place(frame: Frame, grid: Grid) -> int | None:
     """The number of the plane that the frame lies on; of several at one place, the one that it was made from."""
-    if frame.plane.position is None:  # of a projection: only the reference says which
-        lies_on = [at for at, plane in enumerate(grid.planes) if plane.sop in frame.sources]
-        return lies_on[0] if len(lies_on) == 1 and grid.size == frame.plane.size else None
     named = [at for at, plane in enumerate(grid.planes) if plane.sop in frame.sources]
-    on_named = next((at for at in named if grid.planes[at].coincides(frame.plane)), None)
+    if frame.position is None:  # of a projection: only the reference says which
+        return named[0] if len(named) == 1 and grid.size == frame.size else None
+    # Before all others are looked at: of a CT they are hundreds, for each of hundreds of frames.
+    on_named = next((at for at in named if grid.planes[at].coincides(frame)), None)
     if on_named is not None:
-        return on_named  # before all others are looked at: of a CT they are hundreds, for each of hundreds of frames
-    return next((at for at, plane in enumerate(grid.planes) if plane.coincides(frame.plane)), None)
-
-
-def _test_of(header: Dataset) -> Callable[[NDArray[Any], int], Pixels]:
-    """Which pixel values belong to a segment, by the SEG's type (PS3.3 C.8.20.2)."""
-    kind = str(header.get("SegmentationType", "BINARY"))
-    if kind == "LABELMAP":
-        return lambda pixels, segment: np.asarray(pixels == segment)
-    if kind == "FRACTIONAL":
-        half = int(header.get("MaximumFractionalValue") or 255) / 2
-        return lambda pixels, segment: np.asarray(pixels >= half)
-    return lambda pixels, segment: np.asarray(pixels != 0)
+        return on_named
+    return next((at for at, plane in enumerate(grid.planes) if plane.coincides(frame)), None)
 
 
 def _sampled(drawn: Pixels, affine: NDArray[np.float64], grid: Grid) -> Pixels:

@@ -24,6 +24,7 @@ from feedback import corrections as kept
 from feedback.correction_block import CorrectionBlock
 from feedback.corrections import NotKept, Target, Unfit
 from feedback.models import CorrectedStructure, Correction
+from inference.segmentation_frames import segments_of
 from portal.models import User
 from studies.blinding import drawing, numbering, own_correction, preparation, salts, segmentation, selection
 from studies.blinding.drawing import Drawing
@@ -196,12 +197,12 @@ def _hold(read: Read, by: User) -> None:
 def _renumber(sent: Dataset, shown: Shown) -> None:
     """Give the segments the numbers and labels of the arm's own; what it does not draw keeps what the read calls it."""
     places = correction_copy.matched(sent, _segments_shown(shown))
-    own = kept.segments_of(kept.read_segmentation(shown.predecessor))
+    own = segments_of(kept.read_segmentation(shown.predecessor))
     numbers: dict[int, int] = {}
     for number, place in places.items():
         numbers[number] = shown.own_numbers.get(place) or max([*own, *numbers.values()], default=0) + 1
     sent.SegmentSequence = [
-        _named(one, numbers[number], places[number], own, shown) for number, one in kept.segments_of(sent).items()
+        _named(one, numbers[number], places[number], own, shown) for number, one in segments_of(sent).items()
     ]
     correction_copy.renumber(sent, numbers)
 
