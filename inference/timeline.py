@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inference.models import OperatorRun
+from inference.ticks import round_numbers
 
 THINNEST = 0.4
 """Percent of the picture's width: a step that took no time is still seen."""
@@ -80,6 +80,4 @@ def _marks(end: float) -> list[Mark]:
     """Round numbers of seconds from zero on: 1, 2 or 5 times a power of ten apart."""
     if end <= 0:
         return []
-    power = 10 ** math.floor(math.log10(end / MARKS))
-    step = next(one * power for one in (1, 2, 5, 10) if end / (one * power) <= MARKS)
-    return [Mark(at=round(100 * n * step / end, 2), seconds=n * step) for n in range(math.floor(end / step) + 1)]
+    return [Mark(at=round(100 * one / end, 2), seconds=one) for one in round_numbers(0.0, end, steps=MARKS)]

@@ -5,7 +5,6 @@ Drawn by the server: it prints as lines, is there without a script, and says eve
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +12,7 @@ from datetime import date
 from feedback.course.course import Course, Row
 from feedback.course.judging import Category
 from feedback.templatetags.figures import figure, percentage
+from inference.ticks import round_numbers
 
 WIDTH, HEIGHT = 900.0, 250.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 128.0, 12.0, 30.0
@@ -124,11 +124,7 @@ def _scale(values: Sequence[float]) -> tuple[float, float, list[float]]:
     margin = (high - low or abs(high) or 1.0) * 0.1
     bottom = max(0.0, low - margin) if low >= 0 else low - margin
     top = high + margin
-    rough = (top - bottom) / TICKS
-    size = 10.0 ** math.floor(math.log10(rough))
-    step = next(each * size for each in (1, 2, 5, 10) if each * size >= rough)
-    first = math.ceil(bottom / step)
-    return bottom, top, [n * step for n in range(first, math.floor(top / step) + 1)]
+    return bottom, top, round_numbers(bottom, top, steps=TICKS)
 
 
 def _zones(course: Course, rows: Sequence[Row], x: Sequence[float], y: Callable[[float], float]) -> list[Zone]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from dataclasses import dataclass
 
 from feedback.templatetags.figures import MINUS
+from inference.ticks import round_numbers
 from studies.evidence.charts import Plot
 
 WIDTH = 480.0
@@ -109,17 +109,9 @@ def draw(plot: Plot) -> Forest:
             )
         )
         y += height
-    ticks = tuple(Tick(x=at(step), label=f"{step:g}".replace("-", MINUS)) for step in _steps(low, high))
+    numbers = round_numbers(low, high, steps=_TICKS)
+    ticks = tuple(Tick(x=at(one), label=f"{one:g}".replace("-", MINUS)) for one in numbers)
     return Forest(title=plot.axis, marks=tuple(marks), ticks=ticks, axis_y=y + 4)
-
-
-def _steps(low: float, high: float) -> list[float]:
-    """Round numbers from low to high, four to nine of them."""
-    rough = (high - low) / _TICKS
-    size = 10.0 ** math.floor(math.log10(rough))
-    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
-    first = math.ceil(low / step - 1e-9)
-    return [round(at * step, 12) for at in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def _range(plot: Plot) -> tuple[float, float]:
