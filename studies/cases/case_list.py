@@ -9,8 +9,10 @@ from typing import TypeVar
 from urllib.parse import urlencode
 
 from django.db.models import Count, F, Q, QuerySet
+from django.urls import reverse
 
 from studies.cases.flow import FlowBox
+from studies.cases.flow_diagram import Link
 from studies.models import Read, Screening, Study
 
 T = TypeVar("T", bound=StrEnum)
@@ -52,6 +54,17 @@ class Filters:
         """For addresses, to be followed by another parameter."""
         asked = {"box": self.box.value, "cases": self.kind.value, "criterion": self.criterion, "q": self.search}
         return f"{urlencode({name: value for name, value in asked.items() if value})}&"
+
+
+def from_flow(study: Study, kind: Kind) -> Link:
+    """From each number of the flow to its list."""
+    cases = reverse("study-cases", args=[study.slug])
+
+    def link(box: FlowBox, criterion: str) -> str:
+        asked = {"box": box.value, "cases": kind.value} | ({"criterion": criterion} if criterion else {})
+        return f"{cases}?{urlencode(asked)}"
+
+    return link
 
 
 @dataclass(frozen=True, kw_only=True)

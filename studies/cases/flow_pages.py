@@ -17,8 +17,8 @@ from portal.access import Capability
 from portal.signed_in import SignedInRequest
 from studies.blinding import ahead
 from studies.cases import flow, flow_diagram, rescreening
-from studies.cases.case_list import Kind
-from studies.cases.flow import FlowBox, FlowLine
+from studies.cases.case_list import Kind, from_flow
+from studies.cases.flow import FlowLine
 from studies.models import Case, Study
 from studies.refusals import Refused
 from studies.study_frame import StudyFrame, frame_of
@@ -93,7 +93,7 @@ def screen_outdated(request: SignedInRequest, slug: str) -> HttpResponse:
 
 def _part(request: SignedInRequest, frame: StudyFrame, line: FlowLine, kind: Kind) -> SafeString:
     counts = line.pilot if kind == Kind.PILOT else line.real
-    drawn = flow_diagram.draw(counts, is_read=line.is_read, link=_links(frame.study, kind))
+    drawn = flow_diagram.draw(counts, is_read=line.is_read, link=from_flow(frame.study, kind))
     address = reverse("study-flow-diagram", args=[frame.study.slug])
     return live.part(
         request,
@@ -103,16 +103,6 @@ def _part(request: SignedInRequest, frame: StudyFrame, line: FlowLine, kind: Kin
         url=f"{address}?{urlencode({'cases': kind.value})}",
         is_final=frame.study.stage == Study.Stage.CLOSED,
     )
-
-
-def _links(study: Study, kind: Kind) -> flow_diagram.Link:
-    cases = reverse("study-cases", args=[study.slug])
-
-    def link(box: FlowBox, criterion: str) -> str:
-        asked = {"box": box.value, "cases": kind.value} | ({"criterion": criterion} if criterion else {})
-        return f"{cases}?{urlencode(asked)}"
-
-    return link
 
 
 def _kind(request: SignedInRequest, line: FlowLine) -> Kind:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -11,7 +10,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import FileResponse, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.timezone import now
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -20,13 +18,12 @@ from portal.audit import anchors, trail
 from portal.audit.actions import Action
 from portal.signed_in import SignedInRequest
 from studies.cases import flow, flow_diagram
-from studies.cases.case_list import Kind
+from studies.cases.case_list import Kind, from_flow
 from studies.cases.flow import FlowBox
 from studies.evidence import bundle, charts, current, report_pages
 from studies.evidence.disclosed import disclosed, kind_of
 from studies.evidence.scope import Scope
 from studies.evidence.shown import Shown, ShownTable
-from studies.models import Study
 from studies.study_frame import StudyFrame
 
 KINDS = (Kind.REAL, Kind.PILOT)
@@ -71,7 +68,7 @@ def results(request: SignedInRequest, frame: StudyFrame) -> HttpResponse:
         "shown": shown,
         "parts": _parts(shown),
         "counts": counts.by_name,
-        "drawn": flow_diagram.draw(counts, is_read=line.is_read, link=_links(frame.study, kind)),
+        "drawn": flow_diagram.draw(counts, is_read=line.is_read, link=from_flow(frame.study, kind)),
         "has_pilot": bool(line.pilot[FlowBox.RECEIVED]),
         "report": report_pages.part(request, frame, kind),
     }
@@ -116,14 +113,3 @@ def _parts(shown: Shown) -> list[Part]:
         )
         for table in (*shown.endpoints, *shown.tables)
     ]
-
-
-def _links(study: Study, kind: Kind) -> flow_diagram.Link:
-    """From each number of the flow to its list."""
-    cases = reverse("study-cases", args=[study.slug])
-
-    def link(box: FlowBox, criterion: str) -> str:
-        asked = {"box": box.value, "cases": kind.value} | ({"criterion": criterion} if criterion else {})
-        return f"{cases}?{urlencode(asked)}"
-
-    return link

@@ -371,8 +371,6 @@ SECTIONS: tuple[Section, ...] = (
     ),
 )
 
-SECTION_KEYS = tuple(section.key for section in SECTIONS)
-
 
 def section_of(key: str) -> Section:
     """The section of that key. Raises KeyError."""
