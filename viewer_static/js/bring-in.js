@@ -4,6 +4,7 @@ import { dropped, filesOfEntries, filesOfInput, isIgnored, opened } from "./brin
 import { keyOf, remember, remembered } from "./bring-in-memory.js";
 import { BadZip } from "./bring-in-zip.js";
 import { ResultList, inBytes } from "./bring-in-results.js";
+import { csrfToken } from "./csrf.js";
 
 const AT_ONCE = 4, ATTEMPTS = 4, PAUSE_MS = 1000;
 const KEPT = new Set(["new", "repeat", "quarantined", "waiting"]);
@@ -17,12 +18,6 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 class Stop extends Error {} // nothing more can be kept now, whatever the file
 
-// The cookie's is the current one, also after signing in again in another tab.
-function csrfToken() {
-  const cookie = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
-  return cookie ? cookie[1] : document.querySelector("meta[name=csrf-token]").content;
-}
-
 // Sending one file
 
 async function send(file, to) {
@@ -33,7 +28,7 @@ async function send(file, to) {
     redirect: "manual",
     headers: {
       "Content-Type": "application/octet-stream",
-      "X-CSRFToken": csrfToken(),
+      "X-CSRFToken": csrfToken() || document.querySelector("meta[name=csrf-token]").content,
     },
   });
   if (response.type === "opaqueredirect") throw new Stop(SIGNED_OUT);

@@ -1,5 +1,7 @@
 // Nothing that was entered is lost: not by leaving, not by an error, not by a session that ended.
 
+import { csrfToken } from "./csrf.js";
+
 const form = () => document.querySelector("[data-feedback-form]");
 export const KEPT = "Your answers are still here, and not saved.";
 
@@ -26,9 +28,6 @@ export function say(problem) {
   line.hidden = problem === "";
   if (problem) line.scrollIntoView({ block: "nearest" });
 }
-
-// Signing in again, in another tab, brings another token: the one in the cookie counts.
-export const csrfToken = () => /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1];
 
 function useFreshToken({ detail }) {
   const token = csrfToken();

@@ -1,7 +1,8 @@
 // The page of a read: it claims the read, shows the images, saves what is entered, and counts the time in use.
 
 import "./form.js";
-import { csrfToken, isChanged, KEPT, markChanged, markSaved, say } from "./kept-form.js";
+import { csrfToken } from "./csrf.js";
+import { isChanged, KEPT, markChanged, markSaved, say } from "./kept-form.js";
 import { showImages, showRead } from "./next-read.js";
 import { forgetMeasurements } from "./read-measurements.js";
 import "./viewer-frame.js";
@@ -19,7 +20,7 @@ function tell(words) {
 }
 
 function post(address, body) {
-  body.set("csrfmiddlewaretoken", csrfToken() ?? "");
+  body.set("csrfmiddlewaretoken", csrfToken());
   return fetch(address, { method: "POST", body, redirect: "manual" });
 }
 

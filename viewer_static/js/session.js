@@ -1,6 +1,8 @@
 // A session that ends costs nothing that was entered, and shows nothing to who comes by. What was entered stays in the
 // page, and nowhere else: it is sent again by the very request that was refused, once the same user has signed in.
 
+import { csrfToken } from "./csrf.js";
+
 const part = document.querySelector("[data-session]");
 const warning = part.querySelector("[data-session-warning]");
 const ended = part.querySelector("[data-session-ended]");
@@ -25,11 +27,6 @@ const pending = new Map(); // what was refused or held back, in order
 
 // What the server knows
 
-function csrfToken() {
-  return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? "";
-}
-
-// Signing in again, here or in another tab, brings another token: the one in the cookie counts.
 function useFreshToken() {
   const token = csrfToken();
   if (!token) return;
