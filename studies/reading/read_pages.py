@@ -98,6 +98,8 @@ def read_draft(request: SignedInRequest, read_id: UUID) -> HttpResponse:
             answers=posted_answers(shown.form, request.POST),
             active=_seconds(request),
         )
+    except Read.DoesNotExist as gone:  # it was withdrawn meanwhile
+        raise Http404 from gone
     except ReadRefused as refused:
         is_claimed = isinstance(refused, ClaimedElsewhere)
         return JsonResponse({"problem": str(refused), "claimed": is_claimed}, status=HTTPStatus.CONFLICT)
@@ -124,6 +126,8 @@ def read_submit(request: SignedInRequest, read_id: UUID) -> HttpResponse:
         return _part(request, open_panel(shown, request.user, attempt), HTTPStatus.OK)
     try:
         _take(request, shown, attempt)
+    except Read.DoesNotExist as gone:  # it was withdrawn meanwhile
+        raise Http404 from gone
     except AlreadySubmitted as late:
         return _answered_elsewhere(request, shown, attempt, late)
     except InvalidAnswers as fault:

@@ -19,8 +19,8 @@ export async function showRead(address) {
   if (!next) return false;
   history.pushState(null, "", address);
   document.title = next.title;
-  const { open, draft } = next.querySelector("[data-read]").dataset;
-  Object.assign(document.querySelector("[data-read]").dataset, { open, draft });
+  const { open, draft, address: own } = next.querySelector("[data-read]").dataset;
+  Object.assign(document.querySelector("[data-read]").dataset, { open, draft, address: own });
   document.querySelector("link[rel=prefetch]")?.remove();
   const ahead = next.querySelector("link[rel=prefetch]");
   if (ahead) document.head.append(document.importNode(ahead, true));
@@ -74,4 +74,9 @@ function hear({ origin, source, data }) {
 const rootIn = (address) => new URL(address, location.href).searchParams.get("dicomweb");
 
 window.addEventListener("message", hear);
+// The way back and forward leads to a read's own page, also where it was gone before this script could hear of it.
+const READ = /^\/reads\/[0-9a-f-]{36}\/$/;
+const isOfAnother = () => READ.test(location.pathname) && location.pathname !== document.querySelector("[data-read]").dataset.address;
+
 window.addEventListener("popstate", () => location.reload());
+if (isOfAnother()) location.reload();
