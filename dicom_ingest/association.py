@@ -1,7 +1,8 @@
-"""pynetdicom's associations without its pauses: a C-STORE is answered as soon as its last byte is there.
+"""pynetdicom's associations without its pauses, and without the rejections that it loses.
 
 pynetdicom looks for bytes, for messages and for answers every millisecond, each in a loop of its own, which together
-is more than keeping an image takes. Here the thread that reads waits on the socket, and serves C-STORE itself.
+is more than keeping an image takes. Here the thread that reads waits on the socket, and serves C-STORE itself: it is
+answered as soon as its last byte is there.
 """
 
 import queue
@@ -9,13 +10,26 @@ import select
 from contextlib import suppress
 from typing import Any
 
+from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.transport import AssociationSocket, RequestHandler
 
 _WAIT_SECONDS = 0.005  # what other threads have to send waits as long
 _MOST_AT_ONCE = 1 << 16
+
+
+def keep_rejection(event: evt.Event) -> None:
+    """For EVT_PDU_RECV of a requestor: that the peer rejected the association, and why, is never lost.
+
+    pynetdicom closes the connection as soon as it has read a rejection. Where the thread that asked wakes only after
+    that, it takes the peer for one that never answered.
+    """
+    if isinstance(event.pdu, A_ASSOCIATE_RJ):
+        event.assoc.acceptor.primitive = event.pdu.to_primitive()
+        event.assoc.is_rejected = True
 
 
 class PromptHandler(RequestHandler):  # type: ignore[misc] # pynetdicom has no types

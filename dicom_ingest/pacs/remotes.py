@@ -14,6 +14,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification
 from requests import codes
 
+from dicom_ingest.association import keep_rejection
 from dicom_ingest.pacs import web
 from dicom_ingest.pacs.errors import PacsError, Refused
 from dicom_ingest.pacs.models import Remote
@@ -96,7 +97,7 @@ def _associate(
         ae_title=remote.ae_title,
         ext_neg=list(roles),
         tls_args=(ssl.create_default_context(), remote.host) if remote.tls else None,
-        evt_handlers=[(evt.EVT_CONN_OPEN, connected), *handlers],
+        evt_handlers=[(evt.EVT_CONN_OPEN, connected), (evt.EVT_PDU_RECV, keep_rejection), *handlers],
     )
     if not opened.is_established:
         raise _why_not(opened, remote, is_open=bool(is_open))

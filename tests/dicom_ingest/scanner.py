@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, generate_uid
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification
 
 from dicom_ingest.admission import Called
+from dicom_ingest.association import keep_rejection
 from dicom_ingest.receiver import Receiver
 from dicom_ingest.receiver import receiving as receiver_of_the_database
 from dicom_ingest.rejections import Rejection
@@ -95,7 +96,8 @@ class Scanner:
         entity = AE(ae_title=self.calling_ae)
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = self.patience
         contexts = [build_context(one, self.syntax) for one in classes] + [build_context(Verification)]
-        return entity.associate(HOST, self.port, ae_title=called_ae, contexts=contexts)
+        handlers = [(evt.EVT_PDU_RECV, keep_rejection)]
+        return entity.associate(HOST, self.port, ae_title=called_ae, contexts=contexts, evt_handlers=handlers)
 
     def echoes(self, called_ae: str = "BRAIN") -> bool:
         """Whether the receiver takes an association and answers a C-ECHO."""

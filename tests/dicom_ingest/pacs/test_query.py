@@ -1,7 +1,11 @@
+import time
 from datetime import date
 from pathlib import Path
 
 import pytest
+from pynetdicom import evt
+from pynetdicom.presentation import build_context
+from pynetdicom.sop_class import Verification
 
 from dicom_ingest.pacs import remotes
 from dicom_ingest.pacs.errors import PacsError, Refused
@@ -79,6 +83,16 @@ def test_an_echo_tells_what_is_wrong_in_words(pacs: Peer) -> None:
         remotes.echo(pacs.row(name="c", port=free_port()))
     with pytest.raises(PacsError, match="TLS"):
         remotes.echo(pacs.row(name="d", tls=True))
+
+
+def test_a_rejection_that_comes_before_we_look_for_it_is_told_as_one(pacs: Peer) -> None:
+    late = [(evt.EVT_REQUESTED, lambda _event: time.sleep(0.5))]
+    contexts = [build_context(Verification)]
+    with (
+        pytest.raises(Refused, match="Called AE title not recognised"),
+        remotes.association(pacs.row(ae_title="WRONG"), contexts, handlers=late),
+    ):
+        pass
 
 
 @needs_orthanc
