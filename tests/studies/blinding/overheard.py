@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from inference.models import Job, Result
@@ -33,6 +34,13 @@ class Listener:
         yield from self._of(lists=True)
         for read in Read.objects.filter(reader=self._user).order_by("position"):
             yield from self._of_read(read, FILLED | answers)
+        yield from self._of(lists=True)
+
+    def draws_all(self, mask: bytes) -> Iterator[Answer]:
+        """As `reads_all` for who annotates: each read is given the file `mask`."""
+        yield from self._of(lists=True)
+        for read in Read.objects.filter(reader=self._user).order_by("position"):
+            yield from self._of_annotation(read, mask)
         yield from self._of(lists=True)
 
     def asks_everywhere(self) -> Iterator[Answer]:
@@ -64,10 +72,25 @@ class Listener:
         assert read.state == Read.State.SUBMITTED, "The answer was not taken."
         yield self._get(at)
 
+    def _of_annotation(self, read: Read, mask: bytes) -> Iterator[Answer]:
+        at = f"/reads/{read.pk}/annotation/"
+        yield self._get(at)
+        yield (begun := self._post(f"/reads/{read.pk}/open/", {}))
+        read.refresh_from_db()
+        yield self._get(_json(begun)["viewer"])
+        yield from _through(Root(self._client, read))
+        yield self._post(f"{at}upload/", {"claim": read.claim, "file": SimpleUploadedFile("mask.nii", mask)})
+        yield self._get(f"{at}mask/")
+        yield from _through(Root(self._client, read))
+        yield self._post(f"{at}submit/", {"claim": read.claim, "answer-mask": "drawn"})
+        read.refresh_from_db()
+        assert read.state == Read.State.SUBMITTED, "The mask was not taken."
+        yield self._get(at)
+
     def _get(self, path: str) -> Answer:
         return _heard(path, self._client.get(path))
 
-    def _post(self, path: str, fields: dict[str, str]) -> Answer:
+    def _post(self, path: str, fields: Mapping[str, str | SimpleUploadedFile]) -> Answer:
         return _heard(path, self._client.post(path, fields))
 
 

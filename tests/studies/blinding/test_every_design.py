@@ -23,13 +23,30 @@ from feedback.models import Correction
 from inference.models import Result
 from portal.access import Role
 from portal.models import User
+from studies.annotation import dealing as annotation_dealing
 from studies.models import Case, Membership, Read, ReadReport
 from studies.protocols import design_schema
 from studies.reading import adjudication, assignment
 from studies.reading.measurements import keep_report
 from studies.reading.reads import open_read, submit
+from tests.inference.received import receive
+from tests.studies.annotation.makers import affine_of, nifti
+from tests.studies.annotation.makers import file_of as nifti_file
 from tests.studies.blinding.conftest import MakeScene
-from tests.studies.blinding.makers import FORM, LIVER, TRACES, Masks, Scene, box, ours, persons, sent, vendors
+from tests.studies.blinding.makers import (
+    EARLIER,
+    FORM,
+    LIVER,
+    TRACES,
+    Masks,
+    Scene,
+    box,
+    ours,
+    persons,
+    scan,
+    sent,
+    vendors,
+)
 from tests.studies.blinding.overheard import Listener
 from tests.studies.blinding.reached import Answer, Root
 from tests.studies.blinding.saved_reports import report_on
@@ -247,6 +264,55 @@ def test_who_adjudicates_hears_both_answers_and_not_whose_they_are(
         assert world.scene.reader.username.encode() not in answer.all, answer.asked
 
 
+def test_priors_tell_no_more_than_the_exam_itself(make_world: Callable[..., World], tmp_path: Path) -> None:
+    """A pipeline of ours and a vendor's AI drew on the earlier exam: readers see its images, and hear of neither."""
+    before = scan(EARLIER)
+    receive(before, called_ae="ELSEWHERE")
+    ours(before, {LIVER: box()}, folder=tmp_path / "before")
+    sent(vendors(before, {LIVER: box()}))
+    blinding = {"readers": "blinded", "patient": "pseudonymised", "priors": 1}
+    world = make_world(DESIGNS["blind scoring"], blinding=blinding)
+    world.deal()
+    read_by(world.zephyrine, comment="wigwam")
+    heard = world.heard()
+    assert_silent(world, heard, answers=30)
+    found = [json.loads(one.body) for one in heard if one.asked.startswith("/series ")]
+    modalities = {tuple(sorted(row["00080060"]["Value"][0] for row in rows)) for rows in found}
+    assert modalities == {("MR", "MR", "SEG")}
+
+
+def test_who_draws_masks_hears_nothing_of_what_others_drew(
+    make_scene: MakeScene, signed_in: SignIn, tmp_path: Path
+) -> None:
+    arms = [
+        {"key": "kestrel", "label": "Kestrel", "findings": {"kind": "pipeline", "pipeline": "acme-liver"}},
+        {"key": "osprey", "label": "Osprey", "findings": {"kind": "dicom", "when": 'series.Modality == "SEG"'}},
+        {"key": "heron", "label": "By hand", "findings": {"kind": "people", "gives": "masks"}},
+    ]
+    scene = make_scene(arms=arms, design=DESIGNS["blind scoring"] | {"form": FORM})
+    Case.objects.update(state=Case.State.ENROLLED)
+    annotator = User.objects.create_user("annotates")
+    Membership.objects.create(study=scene.study, user=annotator, role=Role.ANNOTATOR)
+    made = {high: ours(scene.instances, {LIVER: box(high=high)}, folder=tmp_path / f"run-{high}") for high in (2, 4)}
+    vendor = sent(vendors(scene.instances, {LIVER: box()}))
+    mask = nifti_file(nifti(box(), affine_of(scene.instances))).getvalue()
+    heard = []
+    for high in (2, 4):
+        with undone():
+            scene.finding("kestrel", made[high])
+            scene.finding("osprey", vendor)
+            assert annotation_dealing.assign_in(scene.study) == 1
+            cache.clear()
+            listener = Listener(signed_in(annotator), annotator, scene)
+            heard.append(list(listener.draws_all(mask)))
+            asked = list(listener.asks_everywhere())
+    assert len([answer for answer in heard[0] if answer.status == 200]) >= 20
+    assert differing(*heard) == []
+    # What is to be drawn is named as the pipeline names it.
+    told = {one.asked: found for one in (*heard[0], *asked) if (found := traces_in(one, scene) - {"Acme"})}
+    assert told == {}
+
+
 def assert_silent(world: World, heard: list[Answer], *, answers: int) -> None:
     """At least so many of them are answers, and none of all tells anything."""
     assert len([answer for answer in heard if answer.status == 200]) >= answers
@@ -301,6 +367,7 @@ def _plain(answer: Answer) -> tuple[bytes, bytes, bytes]:
 def _without_moments(content: bytes) -> bytes:
     content = re.sub(rb'(csrfmiddlewaretoken" value|csrf-token" content)="\w+"', b"CSRF", content)
     content = re.sub(rb"\b[0-9a-f]{16}\b", b"CLAIM", content)
+    content = re.sub(rb'data-mask="[0-9a-f-]{36}"', b"MASK", content)
     content = re.sub(rb'data-seconds="\d+"|took [\d.]+ (s|min)|data-ago>[^<]*', b"SECONDS", content)
     content = re.sub(rb"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", b"MOMENT", content)
     return re.sub(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(Z|\+00:00)?", b"MOMENT", content)
