@@ -29,17 +29,20 @@ from tests.ports import free_port
 
 RESULT = Path(__file__).parent / "results" / "reading.json"
 TARGETS = {"PACS link to overlay": 3.0, "submit to next overlay": 2.0}
-LINKS = 3
+LINKS = 5
+LINKS_OF_A_NEW_BROWSER = 2  # Chromium keeps what it compiled of a script when it meets it again
 _LONGEST_MS = 120_000
 _FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 # In every frame: when a picture was last drawn with the colour of the first segment on it, and at which address.
 _WATCH = """
 document.addEventListener('CORNERSTONE_IMAGE_RENDERED', ({ detail }) => {
+  const viewport = cornerstone.getRenderingEngine(detail.renderingEngineId)?.getViewport(detail.viewportId);
   const canvas = detail.element?.querySelector('canvas.cornerstone-canvas');
-  if (!canvas?.width || window.overlay?.search === location.search) return;
-  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  // Reading pixels is slow, and so is left until there is something beside the image.
+  if (!canvas?.width || !(viewport?.getActors().length > 1) || window.overlay?.search === location.search) return;
+  const { data } = canvas.getContext('2d').getImageData(canvas.width / 2 - 50, canvas.height / 2 - 50, 100, 100);
   let coloured = 0;
-  for (let at = 0; at < data.length; at += 64) coloured += data[at] - data[at + 1] > 25 && data[at] - data[at + 2] > 15;
+  for (let at = 0; at < data.length; at += 16) coloured += data[at] - data[at + 1] > 25 && data[at] - data[at + 2] > 15;
   if (coloured > 300) window.overlay = { search: location.search, at: Date.now() };
 }, true);
 """
@@ -55,15 +58,19 @@ _SEEN = """() => {
 def main() -> None:
     """Measure, print and write the file."""
     with tempfile.TemporaryDirectory(prefix="bench-reading-") as folder, _portal(Path(folder)) as (url, bench):
-        times = _measure(url, bench)
+        times = _measure(url, bench, Path(folder) / "profile")
     table = Table("from, to", "median s", "slowest s", "of", "to reach s")
     for what, seconds in times.items():
         median, slowest = statistics.median(seconds), max(seconds)
-        table.add_row(what, f"{median:.2f}", f"{slowest:.2f}", str(len(seconds)), f"under {TARGETS[what]:g}")
+        table.add_row(what, f"{median:.2f}", f"{slowest:.2f}", str(len(seconds)), _target(what))
     Console().print(table)
     about = {"cores": os.cpu_count(), "load": os.getloadavg(), "targets_s": TARGETS}
     figures = {what: [round(one, 2) for one in found] for what, found in times.items()}
     RESULT.write_text(json.dumps(about | {"seconds": figures}, indent=2) + "\n")
+
+
+def _target(what: str) -> str:
+    return f"under {TARGETS[what]:g}" if what in TARGETS else ""
 
 
 @contextmanager
@@ -85,15 +92,22 @@ def _portal(home: Path) -> Iterator[tuple[str, Bench]]:
         yield url, bench
 
 
-def _measure(url: str, bench: Bench) -> dict[str, list[float]]:
+def _measure(url: str, bench: Bench, profile: Path) -> dict[str, list[float]]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        # A profile on disk, as readers' browsers have: what was compiled of the viewer is kept in it.
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=shutil.which("chromium"), args=_FLAGS, viewport={"width": 1440, "height": 900}
+        )
         page = _signed_in(context, url, bench)
-        links = [_by_link(page, url, bench.exams[0]) for _ in range(LINKS + 1)]
+        new = [_by_link(page, url, bench.exams[0]) for _ in range(LINKS_OF_A_NEW_BROWSER)]
+        links = [_by_link(page, url, bench.exams[0]) for _ in range(LINKS)]
         changes = [_by_submitting(page) for _ in bench.exams[1:]]
-        browser.close()
-    return {"PACS link to overlay": links[1:], "submit to next overlay": changes}
+        context.close()
+    return {
+        "PACS link to overlay, in a browser that never had the viewer": new[:1],
+        "PACS link to overlay": links,
+        "submit to next overlay": changes,
+    }
 
 
 def _signed_in(context: BrowserContext, url: str, bench: Bench) -> Page:

@@ -137,7 +137,7 @@ def test_the_configuration_loads_from_the_root_that_the_page_names(client: Clien
     source = json.loads(config_seen_at(search, client).stdout)["dataSources"][0]["configuration"]
     assert {source["qidoRoot"], source["wadoRoot"], source["wadoUriRoot"]} == {f"https://portal.example{root}"}
     assert source["segmentation"]["store"]["defaultMode"] == "bitmap"
-    assert source["loadMultiframeAsPart10"] is False
+    assert source["loadMultiframeAsPart10"] is True
     assert "staticWado" not in source
 
 
@@ -151,39 +151,80 @@ def test_the_configuration_stops_the_viewer_at_any_other_root(client: Client, se
     assert "not a DICOMweb root of this portal" in finished.stderr
 
 
-def test_a_segmentation_opens_at_its_largest_slice(client: Client, tmp_path: Path) -> None:
-    (tmp_path / "package.json").write_text('{"type": "module"}')
+def said_by_the_extension(client: Client, folder: Path, script: str) -> str:
+    """What a script writes to which `extension` is the portal's extension of OHIF, in Node with a bit of a browser."""
+    (folder / "package.json").write_text('{"type": "module"}')
     for name in ("portal-extension.js", "portal-measurements.js"):
-        (tmp_path / name).write_bytes(client.get(f"/{name}").content)
+        (folder / name).write_bytes(client.get(f"/{name}").content)
     program = f"""
       globalThis.XMLHttpRequest = class {{}};
       globalThis.document = new EventTarget();
-      const {{ default: extension }} = await import('{(tmp_path / "portal-extension.js").as_uri()}');
-      const subscribed = {{}};
-      const segmentationService = {{
-        EVENTS: {{ SEGMENTATION_LOADING_COMPLETE: 'complete' }},
-        subscribe: (event, callback) => {{ subscribed[event] = callback; }},
-        setStyle: () => {{}},
-      }};
-      const measurementService = {{ EVENTS: {{}}, subscribe: () => ({{ unsubscribe: () => {{}} }}) }};
       const around = {{ parent: {{ postMessage: () => {{}} }}, location: {{ pathname: '/viewer', search: '' }} }};
       globalThis.window = Object.assign(new EventTarget(), around);
-      const cornerstoneViewportService = {{ EVENTS: {{}}, subscribe: () => {{}} }};
-      const viewportGridService = {{ presentationIdProviders: new Map(), addPresentationIdProvider: () => {{}} }};
-      const services = {{ segmentationService, measurementService, cornerstoneViewportService, viewportGridService }};
-      const commandsManager = {{ getCommand: () => undefined }};
-      extension.onModeEnter({{ servicesManager: {{ services }}, commandsManager }});
-      const slice = (referencedImageId, ...labels) => (
-        {{ referencedImageId, voxelManager: {{ getScalarData: () => Uint8Array.from(labels) }} }});
-      const images = [slice('a', 0, 0, 0), slice('b', 0, 0, 1), slice('c', 2, 1, 0), slice('d', 1, 0, 0)];
-      const segDisplaySet = {{ images, firstSegmentedSliceImageId: 'b' }};
-      subscribed.complete({{ segDisplaySet }});
-      subscribed.complete({{ rtDisplaySet: {{}} }});
-      process.stdout.write(segDisplaySet.firstSegmentedSliceImageId);
+      const {{ default: extension }} = await import('{(folder / "portal-extension.js").as_uri()}');
+      {script}
     """
     command = ["node", "--input-type=module", "-e", program]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert finished.stdout == "c", finished.stderr
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def test_a_segmentation_opens_at_its_largest_slice(client: Client, tmp_path: Path) -> None:
+    script = """
+      const subscribed = {};
+      const segmentationService = {
+        EVENTS: { SEGMENTATION_LOADING_COMPLETE: 'complete' },
+        subscribe: (event, callback) => { subscribed[event] = callback; },
+        setStyle: () => {},
+      };
+      const measurementService = { EVENTS: {}, subscribe: () => ({ unsubscribe: () => {} }) };
+      const cornerstoneViewportService = { EVENTS: {}, subscribe: () => {} };
+      const viewportGridService = { presentationIdProviders: new Map(), addPresentationIdProvider: () => {} };
+      const services = { segmentationService, measurementService, cornerstoneViewportService, viewportGridService };
+      const commandsManager = { getCommand: () => undefined };
+      extension.onModeEnter({ servicesManager: { services }, commandsManager });
+      const slice = (referencedImageId, ...labels) => (
+        { referencedImageId, voxelManager: { getScalarData: () => Uint8Array.from(labels) } });
+      const images = [slice('a', 0, 0, 0), slice('b', 0, 0, 1), slice('c', 2, 1, 0), slice('d', 1, 0, 0)];
+      const segDisplaySet = { images, firstSegmentedSliceImageId: 'b' };
+      subscribed.complete({ segDisplaySet });
+      subscribed.complete({ rtDisplaySet: {} });
+      process.stdout.write(segDisplaySet.firstSegmentedSliceImageId);
+    """
+    assert said_by_the_extension(client, tmp_path, script) == "c"
+
+
+def test_ohif_cries_wolf_for_no_viewport_that_it_replaced_while_it_drew(client: Client, tmp_path: Path) -> None:
+    script = """
+      const heard = [];
+      window.addEventListener('error', ({ error }) => heard.push(error.message));
+      const failed = message => window.dispatchEvent(Object.assign(new Event('error'), { error: new Error(message) }));
+      failed('The stack viewport has been destroyed and is no longer usable.');
+      failed('The disk is on fire.');
+      process.stdout.write(heard.join());
+    """
+    assert said_by_the_extension(client, tmp_path, script) == "The disk is on fire."
+
+
+def test_a_segmentation_is_loaded_whole_where_its_frames_end_at_bytes(client: Client, tmp_path: Path) -> None:
+    script = """
+      let configuration = { isMobile: false, rendering: { webGlContextCount: 7, other: 1 } };
+      window.cornerstone = { getConfiguration: () => configuration, setConfiguration: one => { configuration = one; } };
+      const retrieve = { prefetchInstanceFrames: ({ instance }) => ({ done: instance.Rows }) };
+      const extensionManager = { getDataSources: () => [{ retrieve }] };
+      const services = { hangingProtocolService: { addCustomAttribute: () => {} } };
+      extension.preRegistration({ servicesManager: { services }, extensionManager });
+      const loaded = (...of) => {
+        const [BitsAllocated, Rows, Columns] = of;
+        return retrieve.prefetchInstanceFrames({ instance: { BitsAllocated, Rows, Columns } })?.done ?? 0;
+      };
+      const whole = [loaded(1, 256, 256), loaded(1, 201, 201), loaded(8, 201, 201), loaded(1, 12, 14)];
+      process.stdout.write(JSON.stringify([whole, configuration]));
+    """
+    whole, configuration = json.loads(said_by_the_extension(client, tmp_path, script))
+    assert whole == [256, 0, 201, 12]
+    assert configuration == {"isMobile": False, "rendering": {"webGlContextCount": 1, "other": 1}}
 
 
 def test_a_report_shows_its_boxes_though_other_groups_are_of_no_place(client: Client) -> None:

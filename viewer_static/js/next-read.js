@@ -2,6 +2,7 @@
 // images. Wherever that cannot be, the browser goes to the next read's page as to any other.
 
 const LONGEST_MS = 30_000; // then the viewer is loaded anew
+const SETTLED_MS = 1000; // from the first image to overlays and the images around it
 const SIDE = "#read-side";
 
 const frame = () => document.querySelector("[data-viewer]");
@@ -19,11 +20,8 @@ export async function showRead(address) {
   if (!next) return false;
   history.pushState(null, "", address);
   document.title = next.title;
-  const { open, draft, address: own } = next.querySelector("[data-read]").dataset;
-  Object.assign(document.querySelector("[data-read]").dataset, { open, draft, address: own });
-  document.querySelector("link[rel=prefetch]")?.remove();
-  const ahead = next.querySelector("link[rel=prefetch]");
-  if (ahead) document.head.append(document.importNode(ahead, true));
+  const { open, draft, address: own, beside = "" } = next.querySelector("[data-read]").dataset;
+  Object.assign(document.querySelector("[data-read]").dataset, { open, draft, address: own, beside });
   window.htmx.swap(SIDE, next.querySelector(SIDE).outerHTML, { swapStyle: "outerHTML", settleDelay: 0 });
   return true;
 }
@@ -68,7 +66,16 @@ function uncover() {
 function hear({ origin, source, data }) {
   if (origin !== location.origin || source !== frame()?.contentWindow) return;
   if (data?.overread === "ready") isReady = true;
-  if (data?.overread === "shown" && rootIn(data.address) === rootIn(expected)) uncover();
+  if (data?.overread !== "shown") return;
+  if (rootIn(data.address) === rootIn(expected)) uncover();
+  setTimeout(fetchAhead, SETTLED_MS);
+}
+
+// The page of the read that comes next, once nobody waits for this one's images any more.
+function fetchAhead() {
+  const { beside } = document.querySelector("[data-read]").dataset;
+  if (!beside || document.querySelector(`link[rel=prefetch][href="${beside}"]`)) return;
+  document.head.append(Object.assign(document.createElement("link"), { rel: "prefetch", as: "document", href: beside }));
 }
 
 const rootIn = (address) => new URL(address, location.href).searchParams.get("dicomweb");

@@ -104,11 +104,11 @@
           supportsWildcard: true,
           dicomUploadEnabled: false,
           imageRendering: 'wadors',
-          thumbnailRendering: 'wadors',
+          // Drawn by the server: drawing them in the browser takes a WebGL context of their own.
+          thumbnailRendering: 'thumbnailDirect',
           enableStudyLazyLoad: true,
-          // Loading a binary segmentation whole shows it sheared when Rows x Columns is no multiple of 8: OHIF 3.13.2
-          // starts each frame at a byte, where DICOM packs on. Frame by frame, the server does the unpacking.
-          loadMultiframeAsPart10: false,
+          // One request for a segmentation, not one for each of its frames; portal-extension.js knows the exceptions.
+          loadMultiframeAsPart10: true,
           singlepart: 'bulkdata,video',
           bulkDataURI: { enabled: true },
           // A frame by itself is sent from the disk to the network by the server's kernel, and taken by the viewer as it

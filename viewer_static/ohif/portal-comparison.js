@@ -1,7 +1,7 @@
 // OHIF's extension for an exam beside an earlier one, each with its own segmentation laid over: an ES module, which OHIF
 // imports before it starts. OHIF's own layout for two exams opens four pictures at their first slices, bare.
 
-import { colourOnce } from './portal-extension.js';
+import { seeToColours } from './portal-extension.js';
 
 const LAYOUT = 'overread-prior-beside-current';
 const SIDE = 'compared-';
@@ -62,10 +62,10 @@ function layOver({ cornerstoneViewportService, displaySetService, segmentationSe
     await overlay.load({ headers: {} });
     if (segmentationService.getSegmentationRepresentations(viewportId, { segmentationId }).length > 0) return;
     const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportId);
-    viewport.element.addEventListener('CORNERSTONE_IMAGE_RENDERED', colourOnce(viewport, segmentationId, segmentationService));
     await segmentationService.addSegmentationRepresentation(viewportId, { segmentationId, type: 'Labelmap' });
     const largest = viewport.getImageIds().indexOf(overlay.firstSegmentedSliceImageId);
     if (largest >= 0) viewport.setImageIdIndex(largest);
+    await seeToColours(viewport, segmentationId, segmentationService);
   };
 }
 

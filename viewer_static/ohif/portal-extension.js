@@ -2,17 +2,34 @@
 
 import { serveReports } from './portal-measurements.js';
 
+// A plain loop: the labels of a whole series are ten million and more.
+function drawnIn(labels) {
+  let count = 0;
+  for (let at = 0; at < labels.length; at++) if (labels[at] !== 0) count++;
+  return count;
+}
+
 // OHIF opens a segmentation at its first slice, often a few pixels at the top of the head. Its largest one says more.
 function openAtLargestSlice({ segDisplaySet }) {
   let most = 0;
   for (const { voxelManager, referencedImageId } of segDisplaySet?.images ?? []) {
-    const voxels = voxelManager?.getScalarData().reduce((count, label) => count + (label !== 0), 0) ?? 0;
+    const voxels = drawnIn(voxelManager?.getScalarData() ?? []);
     if (voxels > most) {
       most = voxels;
       segDisplaySet.firstSegmentedSliceImageId = referencedImageId;
     }
   }
 }
+
+// OHIF puts a segmentation's viewport in the place of the image's, which may still be drawing. That throws, nothing is
+// lost by it, and OHIF would cover a corner of the images with "Something went wrong".
+function keepQuiet(event) {
+  const { message = '' } = event.error ?? event.reason ?? {};
+  if (/viewport has been destroyed/i.test(message)) event.stopImmediatePropagation();
+}
+
+window.addEventListener('error', keepQuiet);
+window.addEventListener('unhandledrejection', keepQuiet);
 
 // In a window of its own, work in the images keeps its user signed in. Inside a page, the page's own script sees to that.
 const TELL_SECONDS = 60;
@@ -183,25 +200,26 @@ function layOn({ cornerstoneViewportService, displaySetService, segmentationServ
     await finding.load({ headers: {} });
     if (segmentationService.getSegmentationRepresentations(viewportId, { segmentationId }).length > 0) return;
     const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportId);
-    viewport.element.addEventListener(RENDERED, colourOnce(viewport, segmentationId, segmentationService));
     await segmentationService.addSegmentationRepresentation(viewportId, { segmentationId, type: 'Labelmap' });
+    await seeToColours(viewport, segmentationId, segmentationService);
   };
 }
 
 // Where two overlays are made at once, OHIF 3.13.2 now and then leaves one without its colours, and black. Being told its
-// colour again it draws it.
-export function colourOnce(viewport, segmentationId, segmentationService) {
-  const hasColours = ({ actor }) => actor.getProperty().getUseLabelOutline();
-  return function colour() {
+// colour again it draws it. It need not draw anything in between, so there is no event to wait for.
+const LOOK_AGAIN_MS = 100;
+const LOOKS = 100;
+const hasColours = ({ actor }) => actor.getProperty().getUseLabelOutline();
+
+export async function seeToColours(viewport, segmentationId, segmentationService) {
+  for (let look = 0; look < LOOKS; look++) {
+    await new Promise(resolve => setTimeout(resolve, LOOK_AGAIN_MS));
     const overlays = viewport.getActors().filter(({ representationUID }) => representationUID?.startsWith?.(segmentationId));
-    if (overlays.length === 0) return;
-    if (overlays.every(hasColours)) {
-      viewport.element.removeEventListener(RENDERED, colour);
-      return;
-    }
+    if (overlays.length === 0) continue;
+    if (overlays.every(hasColours)) return;
     const first = segmentationService.getSegmentColor(viewport.id, segmentationId, 1);
     segmentationService.setSegmentColor(viewport.id, segmentationId, 1, first);
-  };
+  }
 }
 
 // OHIF remembers overlays by the images below them; here each place has its own.
@@ -289,9 +307,31 @@ function serveCorrection(managers) {
 
 let stopCorrecting = () => {};
 
+// OHIF makes seven WebGL contexts before it draws anything, half a second of a reader's wait. Its viewports can share.
+const WEBGL_CONTEXTS = 1;
+
+function shareContexts() {
+  const configuration = window.cornerstone.getConfiguration();
+  const rendering = { ...configuration.rendering, webGlContextCount: WEBGL_CONTEXTS };
+  window.cornerstone.setConfiguration({ ...configuration, rendering });
+}
+
+// OHIF 3.13.2 starts each frame of a binary segmentation at a byte, where DICOM packs on: one whose Rows x Columns is no
+// multiple of 8 is shown sheared when it is loaded whole. Those it gets frame by frame; the server does the unpacking.
+const endsAtBytes = ({ BitsAllocated, Rows, Columns }) => BitsAllocated !== 1 || (Rows * Columns) % 8 === 0;
+
+function loadWholeWhatEndsAtBytes(extensionManager) {
+  for (const { retrieve } of extensionManager.getDataSources('overread')) {
+    const { prefetchInstanceFrames } = retrieve;
+    retrieve.prefetchInstanceFrames = about => (endsAtBytes(about.instance) ? prefetchInstanceFrames(about) : undefined);
+  }
+}
+
 export default {
   id: 'overread',
-  preRegistration({ servicesManager }) {
+  preRegistration({ servicesManager, extensionManager }) {
+    shareContexts();
+    loadWholeWhatEndsAtBytes(extensionManager);
     servicesManager.services.hangingProtocolService.addCustomAttribute(DRAWN_ON, 'Segmentations lie on it', isDrawnOn);
   },
   getHangingProtocolModule() {

@@ -115,11 +115,12 @@ def test_the_link_of_a_read_shows_its_finding_at_once_and_asks_its_own_root_alon
     page.goto(live_server.url + viewer_url(scene.read("vendor")))
     pixels = drawn(page.locator("canvas.cornerstone-canvas").first)
     record_property("seconds from link to overlay", round(time.monotonic() - began, 1))
+    assert heard.faults == []
     assert 0.3 < middle(coloured(pixels)) < 0.5
+    expect(page.get_by_text("Something went wrong")).to_have_count(0)
     asked = [url for url in heard.urls if "dicomweb" in url and "/viewer" not in url]
     assert asked
     assert all("/reads/" in url for url in asked)
-    assert heard.faults == []
 
 
 def test_two_findings_are_side_by_side_a_on_the_left(
