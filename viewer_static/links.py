@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 PORTAL_DICOMWEB = "/dicomweb"
 PRIOR_BESIDE_CURRENT = "overread-prior-beside-current"
-"""The layout of viewer_static/ohif/portal-comparison.js."""
+"""The layout of viewer_static/ohif/portal/comparison.js."""
 DICOMWEB_ROOT_PATTERN = r"^/(dicomweb|(reads|results)/[0-9a-f-]+/dicomweb)$"
 
 

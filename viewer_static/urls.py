@@ -8,7 +8,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("viewer", views.viewer, name="viewer"),
     path("segmentation", views.viewer, name="segmentation"),
     path("app-config.js", views.app_config, name="viewer-configuration"),
-    path("portal-extension.js", views.portal_extension, name="viewer-extension"),
-    path("portal-comparison.js", views.portal_comparison, name="viewer-comparison"),
-    path("portal-measurements.js", views.portal_measurements, name="viewer-measurements"),
+    path("viewer-modules/<slug:name>.js", views.module, name="viewer-module"),
 ]

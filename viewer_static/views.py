@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.views.decorators.cache import cache_control
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
@@ -46,23 +46,12 @@ def app_config(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @cache_control(no_cache=True)
-def portal_extension(request: HttpRequest) -> HttpResponse:
-    """The portal's own extension of OHIF, an ES module."""
-    return _javascript((OHIF / "portal-extension.js").read_text(encoding="utf-8"))
-
-
-@require_safe
-@cache_control(no_cache=True)
-def portal_comparison(request: HttpRequest) -> HttpResponse:
-    """The extension that lays an exam beside an earlier one, an ES module."""
-    return _javascript((OHIF / "portal-comparison.js").read_text(encoding="utf-8"))
-
-
-@require_safe
-@cache_control(no_cache=True)
-def portal_measurements(request: HttpRequest) -> HttpResponse:
-    """What saves measurements of a read, an ES module of the extension."""
-    return _javascript((OHIF / "portal-measurements.js").read_text(encoding="utf-8"))
+def module(request: HttpRequest, name: str) -> HttpResponse:
+    """One ES module of the portal's own extensions of OHIF."""
+    file = OHIF / "portal" / f"{name}.js"
+    if not file.is_file():
+        raise Http404
+    return _javascript(file.read_text(encoding="utf-8"))
 
 
 def _javascript(script: str) -> HttpResponse:

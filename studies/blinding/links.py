@@ -8,7 +8,7 @@ from studies.models import ArmFinding, Read
 from viewer_static import links
 
 MOST_SIDE_BY_SIDE = 9
-"""Findings that the viewer's layouts take; see viewer_static/ohif/portal-extension.js."""
+"""Findings that the viewer's layouts take; see viewer_static/ohif/portal/side-by-side.js."""
 
 
 def dicomweb_root(read: Read) -> str:

@@ -78,6 +78,7 @@ def values(exam_with_everything: Result, cast: Cast) -> Values:
         "invitation-withdraw": {"pk": invitation.pk},
         "group-grant-withdraw": {"pk": grant.pk},
         "study-protocol-section": {"key": "about"},
+        "viewer-module": {"name": "extension"},
         "api-model-detail": {"pk": model.pk},
         "api-feedback-detail": {"pk": response.pk},
         **{

@@ -154,14 +154,14 @@ def test_the_configuration_stops_the_viewer_at_any_other_root(client: Client, se
 def said_by_the_extension(client: Client, folder: Path, script: str) -> str:
     """What a script writes to which `extension` is the portal's extension of OHIF, in Node with a bit of a browser."""
     (folder / "package.json").write_text('{"type": "module"}')
-    for name in ("portal-extension.js", "portal-measurements.js"):
-        (folder / name).write_bytes(client.get(f"/{name}").content)
+    for file in sorted((views.OHIF / "portal").iterdir()):
+        (folder / file.name).write_bytes(client.get(f"/viewer-modules/{file.name}").content)
     program = f"""
       globalThis.XMLHttpRequest = class {{}};
       globalThis.document = new EventTarget();
       const around = {{ parent: {{ postMessage: () => {{}} }}, location: {{ pathname: '/viewer', search: '' }} }};
       globalThis.window = Object.assign(new EventTarget(), around);
-      const {{ default: extension }} = await import('{(folder / "portal-extension.js").as_uri()}');
+      const {{ default: extension }} = await import('{(folder / "extension.js").as_uri()}');
       {script}
     """
     command = ["node", "--input-type=module", "-e", program]
@@ -251,6 +251,12 @@ def test_ohifs_other_files_are_served_at_the_root(client: Client) -> None:
     assert answer.status_code == 200
     assert "immutable" in answer["Cache-Control"]
     assert client.get("/manifest.json").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/viewer-modules/nothing.js", "/viewer-modules/../app-config.js"])
+def test_no_other_file_is_served_as_a_module_of_the_portals(client: Client, path: str) -> None:
+    assert client.get("/viewer-modules/extension.js").headers["Content-Type"].startswith("text/javascript")
+    assert client.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("name", ["sw.js", "init-service-worker.js", "index.html", "silent-refresh.html"])

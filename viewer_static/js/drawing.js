@@ -1,4 +1,4 @@
-// A drawing in the viewer that its page saves, by a button or Ctrl+S. ohif/portal-extension.js does it, and answers.
+// A drawing in the viewer that its page saves, by a button or Ctrl+S. ohif/portal/correction.js does it, and answers.
 // A save that fails leaves the drawing in the viewer, to be saved again.
 
 const KEPT = "What you drew is still in the viewer.";

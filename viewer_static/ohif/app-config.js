@@ -33,7 +33,7 @@
   const NARROW = 900;
   const withoutPanels = { leftPanels: { $set: [] }, rightPanels: { $set: [] } };
 
-  // Where findings are compared, portal-extension.js names each picture by its letter.
+  // Where findings are compared, portal/side-by-side.js names each picture by its letter.
   const sides = {
     'viewportOverlay.topLeft': {
       $unshift: [
@@ -66,7 +66,7 @@
   window.config = {
     name: 'Overread',
     routerBasename: null,
-    extensions: ['/portal-extension.js', '/portal-comparison.js'],
+    extensions: ['/viewer-modules/extension.js', '/viewer-modules/comparison.js'],
     modes: [],
     customizationService: {
       global: { 'ohif.tours': { $set: [] }, onBeforeSRAddMeasurement: { $set: withSomePlace } },
@@ -107,7 +107,7 @@
           // Drawn by the server: drawing them in the browser takes a WebGL context of their own.
           thumbnailRendering: 'thumbnailDirect',
           enableStudyLazyLoad: true,
-          // One request for a segmentation, not one for each of its frames; portal-extension.js knows the exceptions.
+          // One request for a segmentation, not one for each of its frames; portal/workarounds.js knows the exceptions.
           loadMultiframeAsPart10: true,
           singlepart: 'bulkdata,video',
           bulkDataURI: { enabled: true },

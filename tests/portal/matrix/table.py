@@ -295,9 +295,7 @@ TABLE: dict[str, Row] = {
     "viewer":                     Row(allowed=SIGNED_IN),
     "segmentation":               Row(allowed=SIGNED_IN),
     "viewer-configuration":       Row(allowed=EVERYBODY),
-    "viewer-extension":           Row(allowed=EVERYBODY),
-    "viewer-comparison":          Row(allowed=EVERYBODY),
-    "viewer-measurements":          Row(allowed=EVERYBODY),
+    "viewer-module":              Row(allowed=EVERYBODY),
     # portal
     "log":                        Row(allowed=ADMIN),
     "log-export":                 Row(allowed=ADMIN),

@@ -1,6 +1,6 @@
 // Measurements drawn in a read, saved to it as a report: an ES module of the portal's extension of OHIF.
 
-import { refusalOf, SignedRequest } from './portal-extension.js';
+import { refusalOf, SignedRequest } from './requests.js';
 
 const COMMANDS = 'CORNERSTONE_STRUCTURED_REPORT';
 const SOURCE = 'overread'; // as app-config.js calls it

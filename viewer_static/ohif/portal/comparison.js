@@ -1,7 +1,7 @@
 // OHIF's extension for an exam beside an earlier one, each with its own segmentation laid over: an ES module, which OHIF
 // imports before it starts. OHIF's own layout for two exams opens four pictures at their first slices, bare.
 
-import { seeToColours } from './portal-extension.js';
+import { layOver } from './overlays.js';
 
 const LAYOUT = 'overread-prior-beside-current';
 const SIDE = 'compared-';
@@ -52,22 +52,15 @@ const protocol = {
 };
 
 // Lay the segmentation of each side over its images once these are there, and open them where it is largest.
-function layOver({ cornerstoneViewportService, displaySetService, segmentationService }) {
-  return async ({ viewportId }) => {
-    if (!viewportId.startsWith(SIDE)) return;
-    const series = overlays()[viewportId.slice(SIDE.length)];
-    const overlay = displaySetService.getActiveDisplaySets().find(one => series && one.SeriesInstanceUID === series);
-    if (!overlay) return;
-    const segmentationId = overlay.displaySetInstanceUID;
-    await overlay.load({ headers: {} });
-    if (segmentationService.getSegmentationRepresentations(viewportId, { segmentationId }).length > 0) return;
-    const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportId);
-    await segmentationService.addSegmentationRepresentation(viewportId, { segmentationId, type: 'Labelmap' });
-    const largest = viewport.getImageIds().indexOf(overlay.firstSegmentedSliceImageId);
-    if (largest >= 0) viewport.setImageIdIndex(largest);
-    await seeToColours(viewport, segmentationId, segmentationService);
-  };
-}
+const layEach = services => async ({ viewportId }) => {
+  if (!viewportId.startsWith(SIDE)) return;
+  const series = overlays()[viewportId.slice(SIDE.length)];
+  const displaySets = services.displaySetService.getActiveDisplaySets();
+  const overlay = displaySets.find(one => series && one.SeriesInstanceUID === series);
+  const viewport = overlay && (await layOver(viewportId, overlay, services));
+  const largest = viewport?.getImageIds().indexOf(overlay.firstSegmentedSliceImageId) ?? -1;
+  if (largest >= 0) viewport.setImageIdIndex(largest);
+};
 
 export default {
   id: 'overread-comparison',
@@ -80,6 +73,6 @@ export default {
   onModeEnter({ servicesManager }) {
     const { services } = servicesManager;
     const { cornerstoneViewportService } = services;
-    cornerstoneViewportService.subscribe(cornerstoneViewportService.EVENTS.VIEWPORT_DATA_CHANGED, layOver(services));
+    cornerstoneViewportService.subscribe(cornerstoneViewportService.EVENTS.VIEWPORT_DATA_CHANGED, layEach(services));
   },
 };
