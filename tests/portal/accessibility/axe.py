@@ -36,6 +36,7 @@ def source() -> str:
 
 def faults(page: Page, seen: set[str]) -> list[str]:
     """What is gravely wrong on `page` with all of it unfolded, and in each of its dialogs that is not `seen` yet."""
+    page.emulate_media(reduced_motion="reduce")  # a button that is changing its colour is measured as if it had done
     page.evaluate(source())
     page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
     found = _grave(page.evaluate(_RUN))
