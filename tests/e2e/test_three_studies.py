@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -78,7 +79,9 @@ def test_liver_masks_of_expert_novice_and_model_are_scored_blind(as_: As, pictur
     report(as_("governance"), LIVER, pictures, says="Quality of the parts, AI against expert")
 
 
-def test_a_glioma_is_read_twice_corrected_and_decided_by_an_adjudicator(as_: As, pictures: Path) -> None:
+def test_a_glioma_is_read_twice_corrected_and_decided_by_an_adjudicator(
+    as_: As, pictures: Path, record_property: Callable[[str, object], None]
+) -> None:
     qc = as_("qc")
     accept(qc, GLIOMA, case=1)
     reject(qc, GLIOMA, case=2)
@@ -91,7 +94,7 @@ def test_a_glioma_is_read_twice_corrected_and_decided_by_an_adjudicator(as_: As,
         expect(page.locator("[data-place]")).to_have_text("Read 2 of 2")
         images(page)
         if name == "reader1":
-            correct(page)
+            record_property("seconds from saving a mask to its volumes on the page", correct(page))
             shot(page, pictures, "study-bts-corrected")
         answer(page, response=said)
         submit(page)
@@ -245,8 +248,8 @@ def submit(page: Page) -> None:
     expect(still_there).to_have_count(0, timeout=ITSELF_MS)
 
 
-def correct(page: Page) -> None:
-    """Paint a stroke beside the AI's lesion, save it, and see its volume."""
+def correct(page: Page) -> float:
+    """Paint a stroke beside the AI's lesion, save it, and see its volume; the seconds from the save to that."""
     page.locator("[data-correct]").click()
     expect(viewer(page).get_by_text("Lesion").first).to_be_visible(timeout=IMAGES_MS)
     images(page)
@@ -259,8 +262,10 @@ def correct(page: Page) -> None:
     page.mouse.move(x + 10, y + 10, steps=4)
     page.mouse.up()
     expect(page.locator("[data-says]")).to_have_text("Changed, not saved")
+    began = time.monotonic()
     page.keyboard.press("Control+s")
     expect(page.locator(".correction-now")).to_be_visible(timeout=ITSELF_MS)
+    return round(time.monotonic() - began, 1)
 
 
 def exported(page: Page, study: str) -> list[dict[str, str]]:
