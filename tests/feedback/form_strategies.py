@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -173,10 +174,9 @@ def right_answers(question: Plain) -> st.SearchStrategy[object]:  # noqa: PLR091
         case Confidence():
             return st.integers(0, 100)
         case Number():
-            low, high = question.minimum, question.maximum
-            if question.whole:
-                return st.integers(int(low or -5) + 1, int(high or 10))
-            return st.floats(-5 if low is None else low, 10 if high is None else high)
+            low = -5 if question.minimum is None else question.minimum
+            high = 10 if question.maximum is None else question.maximum
+            return st.integers(math.ceil(low), math.floor(high)) if question.whole else st.floats(low, high)
         case Text():
             return st.text(st.characters(exclude_categories=["Cs"]), max_size=question.maximum_length).map(
                 lambda text: text.replace("\0", "").strip() or "x"

@@ -137,6 +137,7 @@ def test_the_images_come_with_the_read_and_the_aided_one_follows(
     start(page)
     page.frame_locator("[data-viewer]").locator("canvas").first.wait_for(timeout=60_000)
     look(page, "read-unaided")
+    expect(page.locator("link[rel=prefetch]")).to_have_attribute("href", re.compile("^/reads/"))  # the one that follows
     first = page.url
     draw(page, "length", (-40, -40), (40, 40))
     page.get_by_role("button", name="Save measurements").click()
