@@ -47,13 +47,16 @@ help:  ## what there is
 demo: preflight $(VENV)/installed-embedded front-end  ## the whole portal on this machine with exams in it, until Ctrl-C
 	@$(PYTHON_OF_VENV) -m portal.demo
 
+# The gate draws the same examples each time, so that nothing lands or fails by luck. pytest by itself draws new ones.
+PYTEST := $(PYTHON_OF_VENV) -m pytest --hypothesis-seed=0
+
 # Tests that use the running demonstration have the machine to themselves: some promise how long a result takes.
 WITH_DEMONSTRATION := tests/e2e tests/faults/test_worker_killed.py
 
 # Runs $(1) while the tests that kill processes run too, on engines of their own: they mostly wait. What they say comes after.
 define BESIDE_FAULTS
 	@log=$(VENV)/faults.log; \
-	$(PYTHON_OF_VENV) -m pytest -m faults $(WITH_DEMONSTRATION:%=--ignore %) > "$$log" 2>&1 & faults=$$!; \
+	$(PYTEST) -m faults $(WITH_DEMONSTRATION:%=--ignore %) > "$$log" 2>&1 & faults=$$!; \
 	trap 'kill $$faults 2> /dev/null' EXIT; \
 	$(1) && ran=0 || ran=$$?; \
 	wait $$faults && faulty=0 || faulty=$$?; \
@@ -61,9 +64,9 @@ define BESIDE_FAULTS
 endef
 
 test: lint $(VENV)/installed-test system-packages front-end  ## the quality gate: style, types, contracts, and every test
-	$(call BESIDE_FAULTS,$(PYTHON_OF_VENV) -m pytest -n 2 -m "not e2e and not faults")
-	$(PYTHON_OF_VENV) -m pytest -n 2 --dist loadfile -m e2e --ignore tests/e2e
-	$(PYTHON_OF_VENV) -m pytest $(WITH_DEMONSTRATION)
+	$(call BESIDE_FAULTS,$(PYTEST) -n 2 -m "not e2e and not faults")
+	$(PYTEST) -n 2 --dist loadfile -m e2e --ignore tests/e2e
+	$(PYTEST) $(WITH_DEMONSTRATION)
 
 coverage: $(VENV)/installed-test system-packages front-end  ## which lines the fast units run; takes them half as long again
 	$(COVERAGE) erase

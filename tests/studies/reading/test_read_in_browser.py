@@ -44,6 +44,18 @@ def test_three_reads_are_done_with_the_keyboard_alone(page: Page, reader: User) 
     assert {kept.answers["quality"] for kept in Response.objects.all()} == {4}
 
 
+def test_the_next_reads_page_is_fetched_when_this_ones_images_are_there_and_no_sooner(page: Page) -> None:
+    start(page)
+    claimed(page)
+    ahead = page.locator("link[rel=prefetch]")
+    expect(ahead).to_have_count(0)
+    page.locator("[data-viewer]").evaluate("""frame => {
+      const said = { data: { overread: 'shown', address: frame.src }, origin: location.origin };
+      window.dispatchEvent(new MessageEvent('message', { ...said, source: frame.contentWindow }));
+    }""")
+    expect(ahead).to_have_attribute("href", re.compile("^/reads/"))
+
+
 def test_what_is_entered_is_saved_by_itself_and_comes_back_elsewhere(page: Page, reader: User) -> None:
     start(page)
     page.keyboard.press("4")
@@ -137,7 +149,6 @@ def test_the_images_come_with_the_read_and_the_aided_one_follows(
     start(page)
     page.frame_locator("[data-viewer]").locator("canvas").first.wait_for(timeout=60_000)
     look(page, "read-unaided")
-    expect(page.locator("link[rel=prefetch]")).to_have_attribute("href", re.compile("^/reads/"))  # the one that follows
     first = page.url
     draw(page, "length", (-40, -40), (40, 40))
     page.get_by_role("button", name="Save measurements").click()
