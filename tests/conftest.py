@@ -16,7 +16,7 @@ from portal.models import User
 from studies.models import Membership, Study
 from tests.protocols import open_study
 
-pytest_plugins = ["tests.demonstration", "tests.acting", "tests.slapd"]
+pytest_plugins = ["tests.demonstration", "tests.acting", "tests.answering", "tests.slapd"]
 PASSWORD = "a-password-of-tests"
 
 
