@@ -104,8 +104,7 @@
           supportsWildcard: true,
           dicomUploadEnabled: false,
           imageRendering: 'wadors',
-          // Drawn by the server: drawing them in the browser takes a WebGL context of their own.
-          thumbnailRendering: 'thumbnailDirect',
+          thumbnailRendering: 'wadors',
           enableStudyLazyLoad: true,
           // One request for a segmentation, not one for each of its frames; portal/workarounds.js knows the exceptions.
           loadMultiframeAsPart10: true,
