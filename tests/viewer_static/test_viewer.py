@@ -227,21 +227,6 @@ def test_a_segmentation_is_loaded_whole_where_its_frames_end_at_bytes(client: Cl
     assert configuration == {"isMobile": False, "rendering": {"webGlContextCount": 1, "other": 1}}
 
 
-def test_thumbnails_come_from_the_server_but_those_of_images_in_colour(client: Client, tmp_path: Path) -> None:
-    script = """
-      const interpretations = { grey: 'MONOCHROME2', colour: 'YBR_FULL_422' };
-      const metaData = { get: (_module, imageId) => ({ photometricInterpretation: interpretations[imageId] }) };
-      window.cornerstone = { metaData, getConfiguration: () => ({}), setConfiguration: () => {} };
-      const retrieve = { getGetThumbnailSrc: () => () => 'drawn here', directURL: ({ defaultPath }) => defaultPath };
-      const extensionManager = { getDataSources: () => [{ retrieve }] };
-      const services = { hangingProtocolService: { addCustomAttribute: () => {} } };
-      extension.preRegistration({ servicesManager: { services }, extensionManager });
-      const shown = ['grey', 'colour', 'unknown'].map(imageId => retrieve.getGetThumbnailSrc({}, imageId)());
-      process.stdout.write(shown.join(', '));
-    """
-    assert said_by_the_extension(client, tmp_path, script) == "/thumbnail, drawn here, drawn here"
-
-
 def test_a_report_shows_its_boxes_though_other_groups_are_of_no_place(client: Client) -> None:
     script = client.get("/app-config.js").content.decode()
     program = f"""

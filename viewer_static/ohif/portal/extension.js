@@ -7,7 +7,7 @@ import { openAtLargestSlice } from './overlays.js';
 import { servePage } from './page.js';
 import { tellOfWorkInAWindowOfItsOwn } from './session.js';
 import { announceSideBySide, LAYOUTS, layFindingsSideBySide } from './side-by-side.js';
-import { hushReplacedViewports, loadWholeWhatEndsAtBytes, shareContexts, takeThumbnailsFromTheServer } from './workarounds.js';
+import { hushReplacedViewports, loadWholeWhatEndsAtBytes, shareContexts } from './workarounds.js';
 
 hushReplacedViewports();
 tellOfWorkInAWindowOfItsOwn();
@@ -19,7 +19,6 @@ export default {
   preRegistration({ servicesManager, extensionManager }) {
     shareContexts();
     loadWholeWhatEndsAtBytes(extensionManager);
-    takeThumbnailsFromTheServer(extensionManager);
     announceSideBySide(servicesManager.services);
   },
   getHangingProtocolModule() {

@@ -32,21 +32,6 @@ export function loadWholeWhatEndsAtBytes(extensionManager) {
   }
 }
 
-// Drawing a thumbnail takes OHIF a WebGL context of its own, a quarter of a second; the server draws them too. Not of images
-// in colour: OHIF 3.13.2 fetches those ahead as RGBA, which its viewport cannot show, unless their thumbnail came first.
-const COLOUR = /^(RGB|YBR|PALETTE)/;
-const isInColour = imageId => COLOUR.test(window.cornerstone.metaData.get('imagePixelModule', imageId)?.photometricInterpretation ?? 'RGB');
-
-export function takeThumbnailsFromTheServer(extensionManager) {
-  for (const { retrieve } of extensionManager.getDataSources('overread')) {
-    const { getGetThumbnailSrc } = retrieve;
-    const served = instance =>
-      retrieve.directURL({ instance, defaultPath: '/thumbnail', defaultType: 'image/jpeg', singlepart: true, tag: 'Absent' });
-    retrieve.getGetThumbnailSrc = (instance, imageId) =>
-      isInColour(imageId) ? getGetThumbnailSrc.call(retrieve, instance, imageId) : () => served(instance);
-  }
-}
-
 // Where two overlays are made at once, OHIF 3.13.2 now and then leaves one without its colours, and black. Being told its
 // colour again it draws it. It need not draw anything in between, so there is no event to wait for.
 const LOOK_AGAIN_MS = 100;
