@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
 from tests.demonstration import CACHE, Demonstration, wait_for
-from tests.e2e.conftest import OpenPage, log_in
+from tests.e2e.conftest import OpenPage, log_in, pixels_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -31,6 +31,8 @@ TITLES = {
 MASKS = CACHE / "exams" / "DEMO-L1-masks"
 IMAGES_MS, ITSELF_MS = 120_000, 60_000
 """How long images may take to be drawn, and what the portal does by itself: dealing reads, finding a disagreement."""
+DARK, DRAWN = 40, 0.08
+"""What of 255 is darker than anatomy, and the least part of a viewport that anatomy fills: marks alone fill 0.02."""
 LOOK_MS = 350
 """The page of QC takes a key that comes sooner for one that was held down."""
 
@@ -113,6 +115,8 @@ def test_a_glioma_is_read_twice_corrected_and_decided_by_an_adjudicator(
 def test_hips_are_read_held_against_the_truth_and_unblinded_by_the_lock(as_: As, pictures: Path) -> None:
     page = begin(as_("reader1"), HIP, what="Read 1 of")
     images(page)
+    expect(viewer(page).locator("svg text", has_text="Normal").first).to_be_visible(timeout=IMAGES_MS)
+    expect(page.locator("[data-save-measurements]")).to_be_hidden()
     answer(page)
     shot(page, pictures, "study-hfd-read")
     submit(page)
@@ -219,7 +223,9 @@ def viewer(page: Page) -> FrameLocator:
 def images(page: Page) -> None:
     """Wait until images are drawn, and those of the read before are gone."""
     expect(page.locator("[data-viewer-cover]")).to_be_hidden(timeout=IMAGES_MS)
-    expect(viewer(page).locator("canvas.cornerstone-canvas").first).to_be_visible(timeout=IMAGES_MS)
+    canvas = viewer(page).locator("canvas.cornerstone-canvas").first
+    expect(canvas).to_be_visible(timeout=IMAGES_MS)
+    wait_for(lambda: (pixels_of(canvas) > DARK).any(axis=2).mean() > DRAWN, seconds=IMAGES_MS / 1000)
 
 
 def answer(page: Page, **chosen: str) -> None:

@@ -138,6 +138,8 @@ def test_the_configuration_loads_from_the_root_that_the_page_names(client: Clien
     assert {source["qidoRoot"], source["wadoRoot"], source["wadoUriRoot"]} == {f"https://portal.example{root}"}
     assert source["segmentation"]["store"]["defaultMode"] == "bitmap"
     assert source["loadMultiframeAsPart10"] is True
+    # Images shown as they stream in stay black: tests/e2e/test_three_studies.py looks at them.
+    assert source["stackRetrieveOptions"] == {"retrieveOptions": {"single": {"streaming": False}}}
     assert "staticWado" not in source
 
 
@@ -225,6 +227,67 @@ def test_a_segmentation_is_loaded_whole_where_its_frames_end_at_bytes(client: Cl
     whole, configuration = json.loads(said_by_the_extension(client, tmp_path, script))
     assert whole == [256, 0, 201, 12]
     assert configuration == {"isMobile": False, "rendering": {"webGlContextCount": 1, "other": 1}}
+
+
+def test_what_the_ai_marked_is_locked_says_what_it_found_and_is_no_measurement_of_the_readers(
+    client: Client, tmp_path: Path
+) -> None:
+    script = """
+      const told = [];
+      window.parent.postMessage = said => told.push(said);
+      window.location.origin = 'https://portal.example';
+      const hears = {};
+      const drawn = [
+        { uid: 'mark', toolName: 'RectangleROI', predecessorImageId: 'report' },
+        { uid: 'own', toolName: 'RectangleROI' },
+      ];
+      const measurementService = {
+        EVENTS: { MEASUREMENT_UPDATED: 'updated', RAW_MEASUREMENT_ADDED: 'came' },
+        subscribe: (event, callback) => { (hears[event] ??= []).push(callback); return { unsubscribe: () => {} }; },
+        getMeasurements: () => drawn,
+      };
+      const annotations = { mark: { data: { finding: { text: 'Implant' } } }, own: { data: {} } };
+      const locked = [];
+      const tool = { configuration: { getTextLines: () => ['Area: 3 mm'] } };
+      window.cornerstoneTools = {
+        annotation: {
+          locking: { setAnnotationLocked: (uid, isLocked) => locked.push(uid, isLocked) },
+          state: { getAnnotation: uid => annotations[uid] },
+        },
+        ToolGroupManager: { getAllToolGroups: () => [tool, undefined].map(one => ({ getToolInstance: () => one })) },
+      };
+      let stored;
+      const usual = async ({ measurementData }) => { stored = measurementData.map(({ uid }) => uid); };
+      const commands = { storeMeasurements: { commandFn: usual } };
+      const commandsManager = {
+        getCommand: name => commands[name],
+        registerCommand: (_context, name, command) => { commands[name] = command; },
+      };
+      const extensionManager = { getActiveDataSource: () => [{ store: {} }] };
+      const segmentationService = { EVENTS: {}, subscribe: () => {}, setStyle: () => {} };
+      const cornerstoneViewportService = { EVENTS: {}, subscribe: () => {} };
+      const viewportGridService = { presentationIdProviders: new Map(), addPresentationIdProvider: () => {} };
+      const services = { segmentationService, measurementService, cornerstoneViewportService, viewportGridService };
+      extension.onModeEnter({ servicesManager: { services }, commandsManager, extensionManager });
+
+      hears.came.forEach(hear => hear({ measurement: drawn[0] }));
+      hears.came.forEach(hear => hear({ measurement: drawn[0] }));
+      hears.updated.forEach(hear => hear({ measurement: drawn[0] }));
+      const lines = ['mark', 'own'].map(uid => tool.configuration.getTextLines(annotations[uid].data));
+      await commands.storeMeasurements.commandFn({ measurementData: drawn });
+      const store = commands.storeMeasurements.commandFn({ measurementData: drawn.slice(0, 1) });
+      const refusal = await store.catch(({ message }) => message);
+      const counts = told.filter(({ overread }) => overread === 'measured').map(({ count }) => count);
+      const hasDrawing = told.some(({ overread }) => overread === 'drawn');
+      process.stdout.write(JSON.stringify({ locked, lines, stored, refusal, counts, hasDrawing }));
+    """
+    said = json.loads(said_by_the_extension(client, tmp_path, script))
+    assert said["locked"] == ["mark", True] * 2
+    assert said["lines"] == [["Implant"], ["Area: 3 mm"]]
+    assert said["stored"] == ["own"]
+    assert said["refusal"] == "You have drawn nothing that could be saved."
+    assert set(said["counts"]) == {1}
+    assert not said["hasDrawing"]
 
 
 def test_a_report_shows_its_boxes_though_other_groups_are_of_no_place(client: Client) -> None:

@@ -104,8 +104,12 @@
           supportsWildcard: true,
           dicomUploadEnabled: false,
           imageRendering: 'wadors',
-          thumbnailRendering: 'wadors',
+          // Drawn by the server: drawing them in the browser takes a WebGL context of its own, and a reader's time.
+          thumbnailRendering: 'thumbnailDirect',
           enableStudyLazyLoad: true,
+          // OHIF would show an image as its first bytes arrive; of one that is not compressed it then never shows the rest,
+          // and stays black.
+          stackRetrieveOptions: { retrieveOptions: { single: { streaming: false } } },
           // One request for a segmentation, not one for each of its frames; portal/workarounds.js knows the exceptions.
           loadMultiframeAsPart10: true,
           singlepart: 'bulkdata,video',

@@ -1,4 +1,7 @@
 // A form beside the viewer asks for a drawing and is told what was drawn: see askForDrawing in js/form.js.
+
+import { isMark } from './marks.js';
+
 const TOOLS = {
   point: 'Probe',
   length: 'Length',
@@ -38,7 +41,7 @@ function drawingOf({ toolName, points, SOPInstanceUID, referencedImageId, metada
 
 export function serveForm(commandsManager, measurementService) {
   const tell = ({ measurement }) => {
-    const drawing = drawingOf(measurement);
+    const drawing = isMark(measurement) ? null : drawingOf(measurement);
     if (drawing) {
       window.parent.postMessage({ overread: 'drawn', drawing }, window.location.origin);
     }

@@ -2,6 +2,7 @@
 
 import { serveCorrection } from './correction.js';
 import { serveForm } from './drawings.js';
+import { keepMarks } from './marks.js';
 import { serveReports } from './measurements.js';
 import { openAtLargestSlice } from './overlays.js';
 import { servePage } from './page.js';
@@ -28,7 +29,12 @@ export default {
     const { servicesManager, commandsManager } = managers;
     const { services } = servicesManager;
     const { segmentationService, measurementService } = services;
-    stops = [serveForm(commandsManager, measurementService), servePage(commandsManager), serveReports(managers)];
+    stops = [
+      serveForm(commandsManager, measurementService),
+      servePage(commandsManager),
+      serveReports(managers),
+      keepMarks(measurementService),
+    ];
     if (window.location.pathname === '/segmentation') stops.push(serveCorrection(managers));
     // The anatomy has to be judged through the overlay; OHIF's own half-opaque fill hides it.
     segmentationService.setStyle({ type: 'Labelmap' }, { fillAlpha: 0.2, fillAlphaInactive: 0.2 });

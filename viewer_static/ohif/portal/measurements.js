@@ -1,5 +1,6 @@
 // Measurements drawn in a read, saved to it as a report: an ES module of the portal's extension of OHIF.
 
+import { isMark } from './marks.js';
 import { refusalOf, SignedRequest } from './requests.js';
 
 const COMMANDS = 'CORNERSTONE_STRUCTURED_REPORT';
@@ -10,17 +11,20 @@ const SENDS = [SOURCE, undefined];
 export function serveReports({ commandsManager, extensionManager, servicesManager }) {
   const { measurementService } = servicesManager.services;
   const tell = said => window.parent.postMessage(said, window.location.origin);
+  const own = measurements => measurements.filter(one => !isMark(one));
   const usual = commandsManager.getCommand('storeMeasurements', COMMANDS)?.commandFn;
   if (!usual) return () => {};
 
   const store = async wanted => {
     if (!SENDS.includes(wanted.dataSource)) return usual(wanted); // a download
+    const measurementData = own(wanted.measurementData);
+    if (measurementData.length === 0) throw new Error('You have drawn nothing that could be saved.');
     const { store: sends } = extensionManager.getActiveDataSource()[0];
     const { dicom } = sends;
     const request = new SignedRequest();
     sends.dicom = (dataset, _request, dicomDict) => dicom(dataset, request, dicomDict);
     try {
-      const report = await usual(wanted);
+      const report = await usual({ ...wanted, measurementData });
       tell({ overread: 'reported', problem: '' });
       return report;
     } catch (fault) {
@@ -40,7 +44,7 @@ export function serveReports({ commandsManager, extensionManager, servicesManage
     if (origin !== window.location.origin || source !== window.parent || data?.overread !== 'report') return;
     save().catch(() => {}); // the page was told
   };
-  const count = () => tell({ overread: 'measured', count: measurementService.getMeasurements().length });
+  const count = () => tell({ overread: 'measured', count: own(measurementService.getMeasurements()).length });
 
   commandsManager.registerCommand(COMMANDS, 'storeMeasurements', { commandFn: store });
   window.addEventListener('message', take);
