@@ -1,6 +1,6 @@
 // Segmentations over images: laid there by the portal's layouts, and opened where there is something to see.
 
-import { seeToColours } from './workarounds.js';
+import { seeToOverlay } from './workarounds.js';
 
 // Lay a segmentation's display set over the images of a viewport, once. The viewport; null where it lies there already.
 export async function layOver(viewportId, overlay, { cornerstoneViewportService, segmentationService }) {
@@ -9,7 +9,7 @@ export async function layOver(viewportId, overlay, { cornerstoneViewportService,
   if (segmentationService.getSegmentationRepresentations(viewportId, { segmentationId }).length > 0) return null;
   const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportId);
   await segmentationService.addSegmentationRepresentation(viewportId, { segmentationId, type: 'Labelmap' });
-  seeToColours(viewport, segmentationId, segmentationService);
+  seeToOverlay(viewport, segmentationId, segmentationService);
   return viewport;
 }
 

@@ -32,18 +32,17 @@ export function loadWholeWhatEndsAtBytes(extensionManager) {
   }
 }
 
-// Where two overlays are made at once, OHIF 3.13.2 now and then leaves one without its colours, and black. Being told its
-// colour again it draws it. It need not draw anything in between, so there is no event to wait for.
+// Where two overlays are made at once, OHIF 3.13.2 now and then leaves one without its colours, and black, or does not draw
+// it at all. Being told its colour again it draws it. It need not draw anything in between, so there is no event to wait for.
 const LOOK_AGAIN_MS = 100;
 const LOOKS = 100;
 const hasColours = ({ actor }) => actor.getProperty().getUseLabelOutline();
 
-export async function seeToColours(viewport, segmentationId, segmentationService) {
+export async function seeToOverlay(viewport, segmentationId, segmentationService) {
   for (let look = 0; look < LOOKS; look++) {
     await new Promise(resolve => setTimeout(resolve, LOOK_AGAIN_MS));
     const overlays = viewport.getActors().filter(({ representationUID }) => representationUID?.startsWith?.(segmentationId));
-    if (overlays.length === 0) continue;
-    if (overlays.every(hasColours)) return;
+    if (overlays.length > 0 && overlays.every(hasColours)) return;
     const first = segmentationService.getSegmentColor(viewport.id, segmentationId, 1);
     segmentationService.setSegmentColor(viewport.id, segmentationId, 1, first);
   }
