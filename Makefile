@@ -49,6 +49,8 @@ demo: preflight $(VENV)/installed-embedded front-end  ## the whole portal on thi
 
 # The gate draws the same examples each time, so that nothing lands or fails by luck. pytest by itself draws new ones.
 PYTEST := $(PYTHON_OF_VENV) -m pytest --hypothesis-seed=0
+# Tests that share two cores take one each: a network that takes both would wait for the other's.
+ONE_CORE := OMP_NUM_THREADS=1 $(PYTEST)
 
 # Tests that use the running demonstration have the machine to themselves: some promise how long a result takes.
 WITH_DEMONSTRATION := tests/e2e tests/faults/test_worker_killed.py
@@ -56,7 +58,7 @@ WITH_DEMONSTRATION := tests/e2e tests/faults/test_worker_killed.py
 # Runs $(1) while the tests that kill processes run too, on engines of their own: they mostly wait. What they say comes after.
 define BESIDE_FAULTS
 	@log=$(VENV)/faults.log; \
-	$(PYTEST) -m faults $(WITH_DEMONSTRATION:%=--ignore %) > "$$log" 2>&1 & faults=$$!; \
+	$(ONE_CORE) -m faults $(WITH_DEMONSTRATION:%=--ignore %) > "$$log" 2>&1 & faults=$$!; \
 	trap 'kill $$faults 2> /dev/null' EXIT; \
 	$(1) && ran=0 || ran=$$?; \
 	wait $$faults && faulty=0 || faulty=$$?; \
@@ -64,8 +66,8 @@ define BESIDE_FAULTS
 endef
 
 test: lint $(VENV)/installed-test system-packages front-end  ## the quality gate: style, types, contracts, and every test
-	$(call BESIDE_FAULTS,$(PYTEST) -n 2 -m "not e2e and not faults")
-	$(PYTEST) -n 2 --dist loadfile -m e2e --ignore tests/e2e
+	$(call BESIDE_FAULTS,$(ONE_CORE) -n 2 -m "not e2e and not faults")
+	$(ONE_CORE) -n 2 --dist loadfile -m e2e --ignore tests/e2e
 	$(PYTEST) $(WITH_DEMONSTRATION)
 
 coverage: $(VENV)/installed-test system-packages front-end  ## which lines the fast units run; takes them half as long again
