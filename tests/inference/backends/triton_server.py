@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ PYTHON = "/usr/bin/python3.11"
 ENVIRONMENT = CACHE / "pytriton-0.7.0"
 SCRIPT = Path(__file__).with_name("serve_with_pytriton.py")
 INSTALL_SECONDS = 240
+STARTS, START_SECONDS = 2, 60
+"""PyTriton now and then says nothing and never serves; started again it does."""
 
 
 def python() -> Path:
@@ -60,6 +63,14 @@ class Server:
 
     def start(self, *, output: str = "logits") -> None:
         """Serve `two-classes`, whose output has the given name, and wait until it is ready."""
+        for _ in range(STARTS):
+            self._launch(output)
+            if self._is_ready():
+                return
+            self.kill()
+        raise AssertionError(f"The server does not start. It said: {(self.home / 'server.log').read_text()}")
+
+    def _launch(self, output: str) -> None:
         command = [str(python()), str(SCRIPT), str(self.grpc_port), str(self.http_port), output]
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.home / "server.log").open("a") as log:
@@ -72,9 +83,17 @@ class Server:
                 text=True,
                 start_new_session=True,
             )
-        assert self._process.stdout is not None
-        lines = iter(self._process.stdout.readline, "")  # ends when the server does
-        assert "READY\n" in lines, (self.home / "server.log").read_text()
+
+    def _is_ready(self) -> bool:
+        process = self._process
+        assert process is not None
+        assert process.stdout is not None
+        patience = threading.Timer(START_SECONDS, os.killpg, (process.pid, signal.SIGKILL))
+        patience.start()
+        lines = iter(process.stdout.readline, "")  # ends when the server does
+        is_ready = "READY\n" in lines
+        patience.cancel()
+        return is_ready
 
     def kill(self) -> None:
         """kill -9 of the server with all its processes."""
