@@ -248,11 +248,13 @@ def test_what_the_ai_marked_is_locked_says_what_it_found_and_is_no_measurement_o
       };
       const annotations = { mark: { data: { finding: { text: 'Implant' } } }, own: { data: {} } };
       const locked = [];
+      const styled = {};
       const tool = { configuration: { getTextLines: () => ['Area: 3 mm'] } };
       window.cornerstoneTools = {
         annotation: {
           locking: { setAnnotationLocked: (uid, isLocked) => locked.push(uid, isLocked) },
           state: { getAnnotation: uid => annotations[uid] },
+          config: { style: { setAnnotationStyles: (uid, style) => { styled[uid] = style; } } },
         },
         ToolGroupManager: { getAllToolGroups: () => [tool, undefined].map(one => ({ getToolInstance: () => one })) },
       };
@@ -279,7 +281,7 @@ def test_what_the_ai_marked_is_locked_says_what_it_found_and_is_no_measurement_o
       const refusal = await store.catch(({ message }) => message);
       const counts = told.filter(({ overread }) => overread === 'measured').map(({ count }) => count);
       const hasDrawing = told.some(({ overread }) => overread === 'drawn');
-      process.stdout.write(JSON.stringify({ locked, lines, stored, refusal, counts, hasDrawing }));
+      process.stdout.write(JSON.stringify({ locked, lines, stored, refusal, counts, hasDrawing, styled }));
     """
     said = json.loads(said_by_the_extension(client, tmp_path, script))
     assert said["locked"] == ["mark", True] * 2
@@ -287,6 +289,7 @@ def test_what_the_ai_marked_is_locked_says_what_it_found_and_is_no_measurement_o
     assert said["stored"] == ["own"]
     assert said["refusal"] == "You have drawn nothing that could be saved."
     assert set(said["counts"]) == {1}
+    assert list(said["styled"]) == ["mark"]
     assert not said["hasDrawing"]
 
 

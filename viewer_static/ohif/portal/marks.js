@@ -3,6 +3,7 @@
 
 export const isMark = ({ predecessorImageId }) => Boolean(predecessorImageId);
 
+const LEGIBLE = { textBoxBackground: 'rgba(0, 0, 0, 0.7)' }; // over bone
 const marked = new WeakSet(); // what tools draw the marks from
 const taught = new WeakSet(); // tools that know marks
 
@@ -11,6 +12,7 @@ export function keepMarks(measurementService) {
   const keep = ({ measurement: { uid, toolName } }) => {
     const { annotation, ToolGroupManager } = window.cornerstoneTools;
     annotation.locking.setAnnotationLocked(uid, true);
+    annotation.config.style.setAnnotationStyles(uid, LEGIBLE);
     marked.add(annotation.state.getAnnotation(uid).data);
     ToolGroupManager.getAllToolGroups().forEach(group => teach(group.getToolInstance(toolName)));
   };
