@@ -5,6 +5,7 @@ import { refusalOf, SignedRequest } from './requests.js';
 
 const COMMANDS = 'CORNERSTONE_STRUCTURED_REPORT';
 const SOURCE = 'overread'; // as app-config.js calls it
+const NOTHING = 'You have drawn nothing that could be saved.';
 const SENDS = [SOURCE, undefined];
 
 // Both OHIF's own "Create SR" and the button of the page save by this.
@@ -18,7 +19,10 @@ export function serveReports({ commandsManager, extensionManager, servicesManage
   const store = async wanted => {
     if (!SENDS.includes(wanted.dataSource)) return usual(wanted); // a download
     const measurementData = own(wanted.measurementData);
-    if (measurementData.length === 0) throw new Error('You have drawn nothing that could be saved.');
+    if (measurementData.length === 0) {
+      tell({ overread: 'reported', problem: NOTHING });
+      throw new Error(NOTHING);
+    }
     const { store: sends } = extensionManager.getActiveDataSource()[0];
     const { dicom } = sends;
     const request = new SignedRequest();

@@ -43,6 +43,8 @@ export async function seeToOverlay(viewport, segmentationId, segmentationService
     await new Promise(resolve => setTimeout(resolve, LOOK_AGAIN_MS));
     const overlays = viewport.getActors().filter(({ representationUID }) => representationUID?.startsWith?.(segmentationId));
     if (overlays.length > 0 && overlays.every(hasColours)) return;
+    const isGone = segmentationService.getSegmentationRepresentations(viewport.id, { segmentationId }).length === 0;
+    if (isGone) return; // the reader went on
     const first = segmentationService.getSegmentColor(viewport.id, segmentationId, 1);
     segmentationService.setSegmentColor(viewport.id, segmentationId, 1, first);
   }
