@@ -5,11 +5,13 @@ PYTHON_OF_VENV := $(VENV)/bin/python
 COVERAGE := $(VENV)/bin/coverage
 TEMPLATES = $(wildcard */templates)
 # What the tests drive beyond Python packages, as command:package of Debian.
-SYSTEM_PACKAGES := chromium:chromium storescu:dcmtk dciodvfy:dicom3tools strace:strace Orthanc:orthanc nginx:nginx-light \
+SYSTEM_PACKAGES := chromium-headless-shell:chromium-headless-shell storescu:dcmtk dciodvfy:dicom3tools strace:strace Orthanc:orthanc nginx:nginx-light \
 	/usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb \
 	$(or $(wildcard /usr/lib/*/libpangoft2-1.0.so.0),no-pango):libpangoft2-1.0-0 \
 	/usr/bin/python3.11:python3.11 /usr/lib/python3.11/ensurepip/__init__.py:python3.11-venv \
 	$(or $(wildcard /usr/lib/*/libpython3.11.so.1.0),no-libpython3.11):libpython3.11 /usr/sbin/slapd:slapd
+# Benchmarks measure in the browser that people have, windows and all.
+BENCH_PACKAGES := chromium:chromium
 # What pip compiles python-ldap with, for the extra `ldap` that the tests install.
 BUILD_PACKAGES = gcc:gcc /usr/include/stdlib.h:libc6-dev /usr/include/ldap.h:libldap2-dev /usr/include/sasl/sasl.h:libsasl2-dev \
 	$(shell $(PYTHON_OF_VENV) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h:libpython3.11-dev
@@ -18,7 +20,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test coverage lint format bench-ingest bench-dicomweb bench-inference bench-quality bench-reading bench-studies clean preflight front-end \
-	system-packages build-packages
+	system-packages bench-packages build-packages
 
 # Prints the first Python 3.11 there is, the one named by PYTHON=... before all others.
 FIND_PYTHON = for each in $(PYTHON) $(PYTHON_OF_VENV) python3.11 python3 python /usr/bin/python3.11; do \
@@ -94,16 +96,16 @@ bench-inference: $(VENV)/installed-test  ## what the job engine adds to a model'
 	$(PYTHON_OF_VENV) -m benchmarks.inference_latency
 	$(PYTHON_OF_VENV) -m benchmarks.inference
 
-bench-dicomweb: $(VENV)/installed-test system-packages front-end  ## DICOMweb beside Orthanc's: a table, benchmarks/results/dicomweb.json
+bench-dicomweb: $(VENV)/installed-test system-packages bench-packages front-end  ## DICOMweb beside Orthanc's: a table, benchmarks/results/dicomweb.json
 	$(PYTHON_OF_VENV) -m benchmarks.dicomweb
 
-bench-reading: $(VENV)/installed-test system-packages front-end  ## what a reader waits for, with the real viewer: a table, benchmarks/results/reading.json
+bench-reading: $(VENV)/installed-test system-packages bench-packages front-end  ## what a reader waits for, with the real viewer: a table, benchmarks/results/reading.json
 	$(PYTHON_OF_VENV) -m benchmarks.reading
 
 bench-studies: $(VENV)/installed-test  ## pages of 100 studies with 10,000 cases: a table, benchmarks/results/studies.json
 	$(PYTHON_OF_VENV) -m benchmarks.studies
 
-bench-quality: $(VENV)/installed-test front-end  ## QC of the demonstration's exams: figures, benchmarks/results/quality.json; needs those of make demo
+bench-quality: $(VENV)/installed-test bench-packages front-end  ## QC of the demonstration's exams: figures, benchmarks/results/quality.json; needs those of make demo
 	$(PYTHON_OF_VENV) -m benchmarks.quality .overread/cache/exams
 
 clean:  ## remove what was fetched and built; the demonstration's data only if you say so
@@ -135,13 +137,16 @@ define SYSTEM_INSTALL
 	command -v $${pair%%:*} > /dev/null || test -e $${pair%%:*} || missing="$$missing $${pair##*:}"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then \
-	echo "The tests need$$missing: install them, on Debian with sudo apt-get install$$missing"; exit 1; fi; \
-	echo "Installing for the tests:$$missing"; \
+	echo "This needs$$missing: install them, on Debian with sudo apt-get install$$missing"; exit 1; fi; \
+	echo "Installing$$missing"; \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing > /dev/null
 endef
 
 system-packages:
 	$(call SYSTEM_INSTALL,$(SYSTEM_PACKAGES))
+
+bench-packages:
+	$(call SYSTEM_INSTALL,$(BENCH_PACKAGES))
 
 build-packages: | $(PYTHON_OF_VENV)
 	$(call SYSTEM_INSTALL,$(BUILD_PACKAGES))

