@@ -230,7 +230,9 @@ def hold(read_id: UUID, by: User) -> Read:
 
 def _claimed(read_id: UUID, by: User, claim: str) -> Read:
     read = hold(read_id, by)
-    if not read.claim or read.claim != claim:
+    if not claim:
+        raise ReadRefused("This read is still being opened here. Try again in a moment.")
+    if read.claim != claim:
         raise ClaimedElsewhere
     return read
 

@@ -229,6 +229,7 @@ def wait_until_painted(page: Page) -> None:
 
 
 def test_the_page_can_be_used_by_keyboard_alone(page: Page, disc: Path) -> None:
+    page.on("filechooser", lambda _: None)  # heard of too late, Chromium would open its own dialog
     wait_until_painted(page)
     page.locator("[data-to]").focus()
     page.keyboard.press("Tab")

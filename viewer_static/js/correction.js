@@ -4,12 +4,15 @@ import { csrfToken } from "./csrf.js";
 import { drawingOf, frame, isSaveKey, takeEvent, takeKeys } from "./drawing.js";
 
 const block = () => document.querySelector("[data-correction]");
-const claim = () => document.querySelector("[data-feedback-form] [name=claim]")?.value ?? "";
+const claimed = () => document.querySelector("[data-feedback-form] [name=claim]");
+const claim = () => claimed()?.value ?? "";
+const isBeingClaimed = () => claimed()?.value === "";
 
 let subject = "";
 let viewing = "";
 let opened = "";
 let isEditing = false;
+let isWanted = false; // asked for before the read was this window's
 
 const drawing = drawingOf({
   isOpen: () => isEditing,
@@ -30,7 +33,7 @@ function follow() {
   if (address === subject) return;
   subject = address;
   viewing = opened = "";
-  isEditing = false;
+  isEditing = isWanted = false;
   drawing.forget();
 }
 
@@ -50,6 +53,8 @@ function show(words = "") {
 
 async function begin() {
   if (isEditing || !block()?.dataset.begin) return;
+  isWanted = isBeingClaimed();
+  if (isWanted) return say("Opens as soon as the read is open");
   const body = new FormData();
   body.set("csrfmiddlewaretoken", csrfToken());
   body.set("claim", claim());
@@ -107,6 +112,7 @@ document.addEventListener("click", ({ target }) => {
   if (target.closest?.("[data-leave]")) leave();
 });
 takeKeys(pressKeys);
+document.addEventListener("overread:claimed", () => isWanted && begin());
 document.addEventListener("submit", keepDrawing, { capture: true });
 document.addEventListener("htmx:configRequest", ({ detail }) => {
   if (!detail.elt.closest?.("[data-correction]")) return;

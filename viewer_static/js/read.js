@@ -51,6 +51,7 @@ function start({ claim, active, viewer, place }) {
   showImages(viewer);
   page.querySelectorAll("[data-viewer-link]").forEach((link) => (link.href = viewer));
   form().querySelector("[data-claim]").hidden = true;
+  document.dispatchEvent(new Event("overread:claimed"));
 }
 
 // After the submission: the answer names where to go.

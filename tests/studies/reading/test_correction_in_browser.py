@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from django.db import connection
-from playwright.sync_api import Browser, FrameLocator, Locator, Page, Response, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, Response, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from feedback import correction_work, corrections
@@ -91,6 +91,17 @@ def paint(page: Page, *, across: float, down: float) -> None:
     page.mouse.move(x + 10, y + 10, steps=4)
     page.mouse.up()
     expect(says(page)).to_have_text("Changed, not saved")
+
+
+def test_who_asks_for_the_editor_before_the_read_is_open_gets_it(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/open/", lambda route: held.append(route))
+    with page.expect_request("**/open/"):
+        page.reload()
+    page.locator("[data-correct]").click()
+    expect(says(page)).to_have_text("Opens as soon as the read is open")
+    held[0].continue_()
+    expect(page.locator("[data-save]")).to_be_visible()
 
 
 def says(page: Page) -> Locator:

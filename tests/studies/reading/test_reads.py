@@ -88,6 +88,14 @@ def test_a_draft_is_there_on_another_workstation_and_the_first_window_saves_no_m
     assert Response.objects.count() == 1
 
 
+def test_a_window_that_is_still_opening_the_read_is_not_told_of_another(sitting: tuple[Bench, User]) -> None:
+    _, reader = sitting
+    read = first(reader)
+    open_read(read.pk, by=reader)
+    with pytest.raises(ReadRefused, match="still being opened here"):
+        save_draft(read.pk, by=reader, claim="", answers={}, active=0.0)
+
+
 def test_answers_that_do_not_fit_leave_the_read_open(sitting: tuple[Bench, User]) -> None:
     _, reader = sitting
     with pytest.raises(InvalidAnswers):
