@@ -95,7 +95,11 @@ def paint(page: Page, *, across: float, down: float) -> None:
 
 def test_who_asks_for_the_editor_before_the_read_is_open_gets_it(page: Page) -> None:
     held: list[Route] = []
-    page.route("**/open/", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/open/", hold)
     with page.expect_request("**/open/"):
         page.reload()
     page.locator("[data-correct]").click()
