@@ -67,6 +67,7 @@ def environment(home: Path, port: int) -> dict[str, str]:
         "OVERREAD_HOME": str(home),
         "OVERREAD_STORE": str(home / "store"),
         "OVERREAD_SECRET_KEY": secrets.token_hex(32),
+        "OVERREAD_BLINDING_KEY": secrets.token_hex(32),
         "OVERREAD_WEB_PORT": str(port),
         "OVERREAD_LOG_LEVEL": "WARNING",
         "DJANGO_SETTINGS_MODULE": "portal.settings",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from uuid import UUID
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils.timezone import now
 
@@ -75,7 +76,7 @@ def _make(report_id: UUID) -> bool:
             told = report_document.told(shown, scope, by=report.asked_by.get_username(), report=report.pk)
         StudyReport.objects.filter(pk=report_id).update(step=2)
         content = report_document.typeset(told)
-    except InstallationFault as fault:
+    except (InstallationFault, ImproperlyConfigured) as fault:
         _fail(report, str(fault))
         return False
     except Exception as fault:

@@ -56,7 +56,10 @@ class Part:
 def results(request: SignedInRequest, frame: StudyFrame) -> HttpResponse:
     """The numbers of the study, real or pilot, with their denominators."""
     kind, slug = kind_of(request), frame.study.slug
-    shown = current.numbers_of(Scope(study=frame.study, is_pilot=kind == Kind.PILOT))
+    try:
+        shown = current.numbers_of(Scope(study=frame.study, is_pilot=kind == Kind.PILOT))
+    except ImproperlyConfigured:
+        return _without_key(request, slug)
     line = flow.line_of(frame.study)
     counts = shown.evidence.flow
     detail = {"kind": kind.value, "rows": shown.count, "sha256": shown.sha256, "version": shown.evidence.protocol}
@@ -86,8 +89,7 @@ def export(request: SignedInRequest, frame: StudyFrame) -> HttpResponseBase:
     try:
         made = bundle.make(scope, by=request.user.get_username(), at=now(), audit_head=anchors.head().hash)
     except ImproperlyConfigured:
-        messages.error(request, KEYLESS)
-        return redirect("study", slug)
+        return _without_key(request, slug)
     detail = {
         "kind": kind_of(request).value,
         "rows": made.rows,
@@ -99,6 +101,11 @@ def export(request: SignedInRequest, frame: StudyFrame) -> HttpResponseBase:
     answer = FileResponse(made.content, as_attachment=True, filename=made.name, content_type="application/zip")
     answer["Content-Length"] = made.size
     return answer
+
+
+def _without_key(request: SignedInRequest, slug: str) -> HttpResponse:
+    messages.error(request, KEYLESS)
+    return redirect("study", slug)
 
 
 def _parts(shown: Shown) -> list[Part]:

@@ -16,6 +16,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 from django.utils.timezone import now
+from pytest_django import Settings
 
 from inference.errors import InstallationFault
 from inference.writers import printing
@@ -154,6 +155,16 @@ def test_where_nothing_typesets_the_page_says_what_to_install(
     progress = client_of(board).get(reverse("study-report-progress", args=[one.study.slug]))
     assert "install Pango" in progress.content.decode()
     assert reports.ask(one.study, is_pilot=False, by=board).state == State.WAITING
+
+
+def test_without_a_key_for_pseudonyms_it_says_which(settings: Settings) -> None:
+    one = read_study()
+    report = reports.ask(one.study, is_pilot=False, by=governance_of(one))
+    settings.OVERREAD_BLINDING_KEY = ""
+    assert reports.make_waiting() == 0
+    report.refresh_from_db()
+    assert report.state == State.FAILED
+    assert "OVERREAD_BLINDING_KEY" in report.problem
 
 
 def test_what_its_worker_left_unfinished_is_made_by_another(one: Bench, board: User, printed: Printed) -> None:

@@ -113,11 +113,15 @@ def test_before_the_first_read_the_page_says_what_it_waits_for() -> None:
     assert "No case is read to its end yet" in board.get(address(one)).content.decode()
 
 
-def test_without_a_key_for_pseudonyms_the_reason_is_said(one: Bench, board: Client, settings: Settings) -> None:
+@pytest.mark.parametrize("name", ["study-results", "study-results-export"])
+def test_without_a_key_for_pseudonyms_the_reason_is_said(settings: Settings, name: str) -> None:
+    one = read_study()
+    board = client_of(governance_of(one))
     settings.OVERREAD_BLINDING_KEY = ""
-    answer = board.get(address(one, "study-results-export"), follow=True)
+    answer = board.get(address(one, name), follow=True)
     assert "OVERREAD_BLINDING_KEY" in answer.content.decode()
-    assert not Entry.objects.filter(action=Action.STUDY_RESULTS_EXPORTED).exists()
+    made = [Action.STUDY_RESULTS_VIEWED, Action.STUDY_RESULTS_EXPORTED]
+    assert not Entry.objects.filter(action__in=made).exists()
 
 
 def test_the_page_takes_as_many_queries_for_many_cases_as_for_few(one: Bench, board: Client) -> None:
