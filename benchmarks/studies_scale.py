@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dicom_ingest.models import Exam
     from portal.models import User
     from studies.models import Case, Study
+    from studies.protocols.protocol_schema import Protocol as ProtocolDocument
 
 STUDIES, CASES, MEMBERS = 100, 10_000, 200
 LARGEST = 5_000
@@ -29,13 +30,25 @@ def write() -> tuple[list[Study], list[User]]:
     rest = (CASES - LARGEST) // (STUDIES - 1)
     for number, study in enumerate(studies):
         readers = _members(study, users, draw)
-        _reads(study, _cases(study, LARGEST if number == 0 else rest), readers, draw)
+        _reads(study, enrolled(study, LARGEST if number == 0 else rest), readers, draw)
     return studies, users
 
 
-def _study(number: int) -> Study:
+def begun(document: ProtocolDocument, *, slug: str) -> Study:
+    """An active study of that protocol."""
     from dicom_ingest.models import AETitle  # noqa: PLC0415 - after django.setup()
-    from studies.protocols import protocol, protocol_forms  # noqa: PLC0415
+    from studies.protocols import protocol  # noqa: PLC0415
+
+    study = protocol.begin(document, slug=slug, by=None)
+    protocol.freeze(study.protocols.get(), by=None)
+    study.stage = study.Stage.ACTIVE
+    study.save(update_fields=["stage"])
+    AETitle.objects.filter(pk=study.ae_title_id).update(pipeline=PIPELINE)
+    return study
+
+
+def _study(number: int) -> Study:
+    from studies.protocols import protocol_forms  # noqa: PLC0415 - after django.setup()
     from studies.protocols.design_schema import Independent  # noqa: PLC0415
     from studies.protocols.protocol_schema import Arm, Arrival, PeopleFindings, Protocol  # noqa: PLC0415
 
@@ -47,12 +60,7 @@ def _study(number: int) -> Study:
         forms=(protocol_forms.shipped()[FORM],),
         design=Independent(arms=("people",), form=FORM, readers_per_case=2),
     )
-    study = protocol.begin(document, slug=f"study-{number}", by=None)
-    protocol.freeze(study.protocols.get(), by=None)
-    study.stage = study.Stage.ACTIVE
-    study.save(update_fields=["stage"])
-    AETitle.objects.filter(pk=study.ae_title_id).update(pipeline=PIPELINE)
-    return study
+    return begun(document, slug=f"study-{number}")
 
 
 def _members(study: Study, users: list[User], draw: random.Random) -> list[User]:
@@ -67,7 +75,8 @@ def _members(study: Study, users: list[User], draw: random.Random) -> list[User]
     return readers
 
 
-def _cases(study: Study, number: int) -> list[Case]:
+def enrolled(study: Study, number: int) -> list[Case]:
+    """So many cases of the study, each with an exam and a result."""
     from django.utils.timezone import now  # noqa: PLC0415
 
     from dicom_ingest.models import Exam, Route  # noqa: PLC0415

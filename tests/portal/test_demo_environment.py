@@ -101,7 +101,7 @@ def folder_behind(redis_url: str) -> str | None:
     """Where the Valkey that answers there keeps its data, which may be another's by now; None where none answers."""
     with Redis.from_url(redis_url, decode_responses=True) as client:
         try:
-            return client.config_get("dir")["dir"]
+            return str(client.config_get("dir")["dir"])
         except RedisError:
             return None
 
