@@ -8,7 +8,7 @@ from importlib import util
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-from inference.operators import entry_points
+from inference import entry_points
 
 log = logging.getLogger(__name__)
 

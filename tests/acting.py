@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from dicom_ingest.models import Exam, Series
-from inference import registration
+from inference import entry_points, registration
 from inference.children import Keeper
 from inference.models import Job
-from inference.operators import entry_points, registry
+from inference.operators import registry
 from inference.schema import Pipeline
 from tests.inference.received import receive
 from tests.inference.series import Patient, mr_series

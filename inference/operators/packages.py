@@ -6,7 +6,8 @@ import logging
 from functools import cache
 from importlib.metadata import EntryPoint
 
-from inference.operators import entry_points, registry
+from inference import entry_points
+from inference.operators import registry
 
 log = logging.getLogger(__name__)
 

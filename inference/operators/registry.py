@@ -15,8 +15,8 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
+from inference import entry_points
 from inference.backends import LoadedModel
-from inference.operators import entry_points
 
 Function = TypeVar("Function", bound=Callable[..., object])
 

@@ -196,3 +196,12 @@ def test_operators_and_engine_load_without_the_deep_learning_framework_and_witho
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "[]"
+
+
+def test_who_receives_exams_loads_no_operator() -> None:
+    code = (
+        "import sys, django; django.setup(); import dicom_ingest.management.commands.receive; "
+        "print([name for name in ('inference.operators', 'SimpleITK', 'scipy') if name in sys.modules])"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "[]"
