@@ -31,7 +31,6 @@ Size = Annotated[int, Field(ge=1)]
 Window = Annotated[tuple[Size, Size, Size], Field(strict=False)]
 """Voxels of a window along each array axis."""
 Overlap = Annotated[float, Field(ge=0, lt=1)]
-Axis = Annotated[int, Field(ge=0, le=2)]
 
 SIGMA = 0.125
 """Spread of the Gaussian as a part of the window, as in MONAI."""
@@ -75,23 +74,13 @@ def sliding_window_probability(
     window: Window,
     overlap: Overlap = 0.25,
     batch: Size = 1,
-    mirrored_axis: Axis | None = None,
 ) -> Probability:
-    """As `sliding-window`, for a network with one logit a voxel: blended over windows, then the logistic function.
-
-    mirrored_axis: of the array; the volume is seen mirrored along it too, and the logits are the mean of both. It takes
-    twice as long, and helps where left and right look alike to the network.
-    """
-    seen = _Network(model, network)
-    logits = blended(image.array, seen, window=window, overlap=overlap, batch=batch)
+    """As `sliding-window`, for a network with one logit a voxel: blended over windows, then the logistic function."""
+    logits = blended(image.array, _Network(model, network), window=window, overlap=overlap, batch=batch)
     if len(logits) != 1:
         raise OperatorContractBroken(
             f'The network "{network}" gives {len(logits)} values a voxel, not one. Use the operator "sliding-window".'
         )
-    if mirrored_axis is not None:
-        mirrored = blended(np.flip(image.array, mirrored_axis), seen, window=window, overlap=overlap, batch=batch)
-        logits += np.flip(mirrored, 1 + mirrored_axis)
-        logits /= 2
     # As tanh, which cannot overflow.
     return Probability(image.with_array(0.5 * (1 + np.tanh(0.5 * logits[0]))))
 

@@ -88,15 +88,6 @@ def test_a_network_with_one_logit_gives_probabilities() -> None:
     np.testing.assert_allclose(made.array, 1 / (1 + np.exp(-logits.array.astype(np.float64))), atol=1e-5)
 
 
-def test_a_volume_seen_mirrored_too_has_the_mean_of_both_logits() -> None:
-    given = image(RNG.normal(0, 2, (5, 6, 7)))
-    ramp = np.linspace(-1, 1, 6, dtype=np.float32)[:, None]  # along the second axis of a window that holds all
-    made = sliding_window_probability(
-        given, model=Network(lambda batch: batch + ramp), window=(5, 6, 7), mirrored_axis=1
-    )
-    np.testing.assert_allclose(made.array, 1 / (1 + np.exp(-given.array.astype(np.float64))), atol=1e-6)
-
-
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
