@@ -64,7 +64,7 @@ LOCATOR = Task(
 )
 LOBES = Task(
     name="liver-lobes",
-    version="1.0.0",
+    version="1.1.0",
     classes={
         "right lobe": (Structure.RIGHT_LOBE,),
         "left lobe": (Structure.LEFT_LOBE,),
