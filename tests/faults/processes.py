@@ -3,9 +3,11 @@
 import os
 import random
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,7 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 from portal.demo import supervisor
-from tests.dicom_ingest.scanner import Scanner
+from tests.dicom_ingest.scanner import HOST, Scanner
 from tests.dicom_ingest.waiting import until
 from tests.ports import free_port
 
@@ -47,7 +49,7 @@ class Portal:
 
 @contextmanager
 def portal(home: Path, *programs: str, more: tuple[supervisor.Program, ...] = (), **environ: str) -> Iterator[Portal]:
-    """Run the named programs of the portal, and wait until the receiver, if it is one of them, takes associations.
+    """Run the named programs of the portal, and wait until the receiver and the web server, if among them, answer.
 
     more: programs of the test's own.
     """
@@ -61,6 +63,8 @@ def portal(home: Path, *programs: str, more: tuple[supervisor.Program, ...] = ()
     with _environment(portal_environment() | environ), supervisor.running(home, chosen + more) as running:
         if "receiver" in programs:
             assert until(Scanner(port=dimse_port).echoes, seconds=START_SECONDS), "The receiver does not answer."
+        if "web" in programs:
+            assert until(partial(_listens, web_port), seconds=START_SECONDS), "The web server does not answer."
         yield Portal(supervisor=running, dimse_port=dimse_port, web_port=web_port, logs=home / "logs")
 
 
@@ -85,6 +89,12 @@ def members(group: int) -> list[int]:
     if not found:
         raise ProcessLookupError(group)
     return found
+
+
+def _listens(port: int) -> bool:
+    with suppress(ConnectionRefusedError), socket.create_connection((HOST, port)):
+        return True
+    return False
 
 
 @contextmanager
