@@ -12,7 +12,7 @@ let subject = "";
 let viewing = "";
 let opened = "";
 let isEditing = false;
-let isWanted = false; // asked for before the read was this window's
+let saidBefore = null; // what the page said when the editor was wanted before the read was this window's
 
 const drawing = drawingOf({
   isOpen: () => isEditing,
@@ -22,9 +22,10 @@ const drawing = drawingOf({
 });
 const { complain } = drawing;
 
+const line = () => block()?.querySelector("[data-says]");
+
 function say(words) {
-  const line = block()?.querySelector("[data-says]");
-  if (line) line.textContent = words;
+  if (line()) line().textContent = words;
 }
 
 // A page of reads goes on to the next one in place.
@@ -33,7 +34,8 @@ function follow() {
   if (address === subject) return;
   subject = address;
   viewing = opened = "";
-  isEditing = isWanted = false;
+  isEditing = false;
+  saidBefore = null;
   drawing.forget();
 }
 
@@ -51,10 +53,21 @@ function show(words = "") {
   if (words || drawing.isUnsaved) say(words || "Changed, not saved");
 }
 
+function waitForClaim() {
+  saidBefore ??= line()?.textContent ?? "";
+  say("Opens as soon as the read is open");
+}
+
+function beginIfWanted() {
+  if (saidBefore === null) return;
+  say(saidBefore);
+  saidBefore = null;
+  begin();
+}
+
 async function begin() {
   if (isEditing || !block()?.dataset.begin) return;
-  isWanted = isBeingClaimed();
-  if (isWanted) return say("Opens as soon as the read is open");
+  if (isBeingClaimed()) return waitForClaim();
   const body = new FormData();
   body.set("csrfmiddlewaretoken", csrfToken());
   body.set("claim", claim());
@@ -112,7 +125,7 @@ document.addEventListener("click", ({ target }) => {
   if (target.closest?.("[data-leave]")) leave();
 });
 takeKeys(pressKeys);
-document.addEventListener("overread:claimed", () => isWanted && begin());
+document.addEventListener("overread:claimed", beginIfWanted);
 document.addEventListener("submit", keepDrawing, { capture: true });
 document.addEventListener("htmx:configRequest", ({ detail }) => {
   if (!detail.elt.closest?.("[data-correction]")) return;

@@ -106,6 +106,7 @@ def test_who_asks_for_the_editor_before_the_read_is_open_gets_it(page: Page) -> 
     expect(says(page)).to_have_text("Opens as soon as the read is open")
     held[0].continue_()
     expect(page.locator("[data-save]")).to_be_visible()
+    expect(says(page)).to_have_text("none yet")
 
 
 def says(page: Page) -> Locator:
