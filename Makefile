@@ -19,7 +19,7 @@ BUILD_PACKAGES = gcc:gcc /usr/include/stdlib.h:libc6-dev /usr/include/ldap.h:lib
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test coverage lint format bench-ingest bench-dicomweb bench-inference bench-quality bench-reading bench-studies clean preflight front-end \
+.PHONY: help demo test coverage lint format bench-ingest bench-dicomweb bench-inference bench-inference-sizes bench-quality bench-reading bench-studies clean preflight front-end \
 	system-packages bench-packages build-packages
 
 # Prints the first Python 3.11 there is, the one named by PYTHON=... before all others.
@@ -95,6 +95,9 @@ bench-ingest: $(VENV)/installed-test system-packages  ## receiving, beside Ortha
 bench-inference: $(VENV)/installed-test  ## what the job engine adds to a model's own time: a table, benchmarks/results/inference*.json
 	$(PYTHON_OF_VENV) -m benchmarks.inference_latency
 	$(PYTHON_OF_VENV) -m benchmarks.inference
+
+bench-inference-sizes: $(VENV)/installed-test  ## from DICOM to a stored SEG at the sizes of Clara Deploy's Table 4, on a GPU or the CPU: a table, benchmarks/results/inference_sizes.json
+	$(PYTHON_OF_VENV) -m benchmarks.inference_sizes
 
 bench-dicomweb: $(VENV)/installed-test system-packages bench-packages front-end  ## DICOMweb beside Orthanc's: a table, benchmarks/results/dicomweb.json
 	$(PYTHON_OF_VENV) -m benchmarks.dicomweb

@@ -10,13 +10,17 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, MRImageStor
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """What an exam is made of; pixels are `rows` x `rows` of 16 bits, evenly spread over `values`."""
+    """What an exam is made of; pixels are `rows` x `rows` of 16 bits, evenly spread over `values`.
+
+    pixel_spacing: mm; slices are 1 mm apart.
+    """
 
     modality: str
     sop_class: UID
     slices: int
     values: tuple[int, int]
     rows: int = 512
+    pixel_spacing: float = 0.7
 
 
 CT = Kind(modality="CT", sop_class=CTImageStorage, slices=300, values=(-1024, 2048))
@@ -57,7 +61,7 @@ def _slice(kind: Kind, pixels: bytes, *, number: int) -> Dataset:
     image.PatientBirthDate, image.PatientSex, image.SliceThickness = "19700101", "O", 1
     image.StudyID, image.SeriesNumber, image.InstanceNumber = "1", 1, number
     image.ImagePositionPatient, image.ImageOrientationPatient = [0, 0, float(number)], [1, 0, 0, 0, 1, 0]
-    image.FrameOfReferenceUID, image.PixelSpacing = "1.2.826.0.1.3680043.8.498.1", [0.7, 0.7]
+    image.FrameOfReferenceUID, image.PixelSpacing = "1.2.826.0.1.3680043.8.498.1", [kind.pixel_spacing] * 2
     image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
     image.Rows = image.Columns = kind.rows
     image.BitsAllocated = image.BitsStored = 16

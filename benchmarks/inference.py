@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,8 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.dicomweb_ours import environment
-from portal.demo import engines
+from benchmarks import inference_jobs
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = ("overhead", "rate")
@@ -72,7 +70,7 @@ def _asked(part: str, exams: int) -> dict[str, float]:
 
 
 def _part(part: str, exams: int) -> dict[str, float]:
-    with tempfile.TemporaryDirectory(prefix="bench-inference-") as folder, _portal(Path(folder)):
+    with tempfile.TemporaryDirectory(prefix="bench-inference-") as folder, inference_jobs.portal(Path(folder)):
         if part == "overhead":
             from benchmarks import inference_overhead  # noqa: PLC0415 - after django.setup()
 
@@ -80,19 +78,6 @@ def _part(part: str, exams: int) -> dict[str, float]:
         from benchmarks import inference_rate  # noqa: PLC0415 - after django.setup()
 
         return asdict(inference_rate.measure(Path(folder), exams))
-
-
-@contextmanager
-def _portal(home: Path) -> Iterator[None]:
-    with engines.running(home) as started:
-        os.environ.update(started.environment | environment(home, port=0))
-        import django  # noqa: PLC0415 - needs the settings above
-
-        django.setup()
-        from django.core.management import call_command  # noqa: PLC0415
-
-        call_command("migrate", verbosity=0)
-        yield
 
 
 def _overhead(seconds: dict[str, float]) -> Iterator[Figure]:

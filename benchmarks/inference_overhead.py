@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pydicom
-from pydicom import Dataset
-
-from benchmarks import exams
-from inference import pipeline
+from benchmarks import exams, inference_jobs
 from inference.operators.registry import operator
 from inference.operators.values import Image, Probability
-from inference.timing import OperatorTiming
 
 if TYPE_CHECKING:
     from dicom_ingest.models import Route
@@ -77,56 +70,19 @@ outputs:
 @operator(FORWARD, version="1")
 def forward_pass(image: Image) -> Probability:
     """An ellipsoid of a liver's size in place of what a network would say."""
-    axes = [np.linspace(-1, 1, size, dtype=np.float32) for size in image.spatial_shape]
-    first, second, third = np.meshgrid(*axes, indexing="ij", sparse=True)
-    inside = (first / 0.5) ** 2 + (second / 0.45) ** 2 + (third / 0.4) ** 2
-    return Probability(image.with_array(np.clip(1.5 - inside, 0, 1).astype(np.float32)))
+    return Probability(image.with_array(inference_jobs.ellipsoid(image.spatial_shape)))
 
 
 def measure(home: Path) -> dict[str, float]:
     """Seconds of every part, by name; `everything` is their sum without the forward pass. Needs a set-up portal."""
-    from dicom_ingest import indexer  # noqa: PLC0415 - after django.setup()
-    from dicom_ingest.models import AETitle, Route  # noqa: PLC0415
-
-    AETitle.objects.create(title="ORGAN")
-    for file in _slices(home / "ct"):
-        indexer.receive_part10(file.read_bytes(), called_ae="ORGAN", calling_ae="BENCH")
-    route = Route.objects.select_related("exam").get(called_ae="ORGAN")
+    kind = exams.Kind(modality="CT", sop_class=exams.CT.sop_class, slices=SLICES, values=exams.CT.values)
+    route, _ = inference_jobs.received(inference_jobs.scan(kind, home / "ct"), ae_title="ORGAN")
     _run(route, version="1.0.0", out=home / "first")  # what is imported and made once
     return _run(route, version="1.0.1", out=home / "second")
 
 
 def _run(route: Route, *, version: str, out: Path) -> dict[str, float]:
-    from inference import engine, orders, results  # noqa: PLC0415 - after django.setup()
-    from inference.dispatch import submit  # noqa: PLC0415
-    from inference.execution import carry_out  # noqa: PLC0415
-
-    submit(pipeline.parse(DEFINITION.replace("1.0.0", version)), route)
-    job = engine.claim_next()
-    if job is None:
-        raise RuntimeError("the job is not claimable")
-    timings: list[OperatorTiming] = []
-    began = time.perf_counter()
-    report = carry_out(orders.work_order(job, out=out), on_step=timings.append)
-    ran = time.perf_counter()
-    engine.succeed(job, store_result=lambda: results.store(job, report))
-    stored = time.perf_counter()
-    seconds = {timing.step: timing.seconds for timing in timings}
-    forward = seconds.pop("forward")
-    return seconds | {"store": stored - ran, "forward pass": forward, "everything": stored - began - forward}
-
-
-def _slices(folder: Path) -> list[Path]:
-    """A CT of noise with the spacing of a liver's, written once."""
-    kind = exams.Kind(modality="CT", sop_class=exams.CT.sop_class, slices=SLICES, values=exams.CT.values)
-    exams.make(kind, folder)
-    files = sorted(folder.iterdir())
-    for file in files:
-        _as_a_scanner(pydicom.dcmread(file)).save_as(file)
-    return files
-
-
-def _as_a_scanner(image: Dataset) -> Dataset:
-    image.RescaleSlope, image.RescaleIntercept, image.RescaleType = 1, 0, "HU"
-    image.PatientPosition, image.PositionReferenceIndicator, image.ReferringPhysicianName = "HFS", "", ""
-    return image
+    done = inference_jobs.run(DEFINITION.replace("1.0.0", version), route, out=out)
+    steps = done.steps
+    forward = steps.pop("forward")
+    return steps | {"store": done.storing, "forward pass": forward, "everything": done.total - forward}
