@@ -35,7 +35,10 @@ CONTRASTS: tuple[tuple[Contrast, float], ...] = ((FLAIR, 1.0),)
 
 @dataclass(frozen=True)
 class Case:
-    """What the network sees and what it should say, both (1, I, J, K) on its own grid; image standardised, float32."""
+    """What the network sees and what it should say, both (1, I, J, K) on its own grid.
+
+    image: standardised; lesion: its part of each voxel, 0 to 1.
+    """
 
     image: Tensor
     lesion: Tensor
@@ -99,7 +102,7 @@ def prepared(acquired: Acquired) -> Case:
     image = on_network_grid(as_volume(acquired.image, acquired.grid))
     lesion = on_network_grid(as_volume(acquired.lesion.astype(np.float32), acquired.grid))
     standard = intensity.normalise_z_score(image)
-    return Case(torch.from_numpy(standard.array[None]), torch.from_numpy((lesion.array[None] > 0.5).astype(np.float32)))
+    return Case(torch.from_numpy(standard.array[None]), torch.from_numpy(lesion.array[None]))
 
 
 def on_network_grid(volume: hd.Volume) -> Image:

@@ -12,6 +12,7 @@ import copy
 import json
 import time
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +20,24 @@ import torch
 from monai.losses import DiceCELoss
 from monai.networks.nets import SegResNet
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
 
 from inference.training import brains
 from inference.training.brains import Brain
 from inference.training.glioma_cases import Case, draw, prepared
 
 PATCH = 64
-FIRST_CASES, MOST_CASES, PATCHES_A_CASE = 16, 96, 15
+IN_PLANE = 1.0, 1.5
+"""Least and most mm between the pixels of the scans."""
+FIRST_CASES, MOST_CASES, PATCHES_A_CASE = 20, 400, 10
 """How many cases are drawn before the first step, are kept at once, and how many patches are seen for each new one."""
 ON_LESION = 0.75
 """Part of the patches that are centred on a voxel of the lesion."""
-WARM_UP, DECAY = 30, 0.99
+WARM_UP, DECAY = 30, 0.998
 RARE = -4.0
 """Logit that the network starts from: nearly every voxel is free of lesion."""
-TRAINING_SEED = 20_000
+FIRST_SEED, SEEDS_A_FIT = 3_000_000, 20_000
+"""Above those of the patients that are held out."""
 
 
 def network() -> nn.Module:
@@ -46,10 +51,19 @@ def network() -> nn.Module:
     return made
 
 
-def cases(anatomies: Sequence[Brain], *, first_seed: int) -> Iterator[Case]:
-    """Cases without end, each from a seed of its own, the anatomies in turn."""
-    for seed in range(first_seed, first_seed + 10_000):
-        yield prepared(draw(anatomies[seed % len(anatomies)], np.random.default_rng(seed), in_plane=2.0))
+class Cases(IterableDataset[Case]):
+    """Cases without end, each from a seed of its own, the anatomies in turn; in half precision, to keep many."""
+
+    def __init__(self, anatomies: Sequence[Brain], *, first_seed: int) -> None:
+        self._anatomies = anatomies
+        self._first_seed = first_seed
+
+    def __iter__(self) -> Iterator[Case]:
+        for seed in count(self._first_seed):
+            random = np.random.default_rng(seed)
+            scan = draw(self._anatomies[seed % len(self._anatomies)], random, in_plane=random.uniform(*IN_PLANE))
+            case = prepared(scan)
+            yield Case(case.image.half(), case.lesion.half())
 
 
 def patch(case: Case, random: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -77,9 +91,12 @@ class Fit:
         self.model = network()
         self.smoothed = copy.deepcopy(self.model).eval()
         self.random = np.random.default_rng(seed)
-        self.drawn = cases(anatomies, first_seed=TRAINING_SEED * seed)
+        # A process of its own draws ahead: one scan takes as long as ten steps.
+        drawn = DataLoader(Cases(anatomies, first_seed=FIRST_SEED + SEEDS_A_FIT * seed), batch_size=None, num_workers=1)
+        self.drawn = map(copy.deepcopy, drawn)  # out of the memory that the two processes share
         self.kept = [next(self.drawn) for _ in range(FIRST_CASES)]
-        self.loss = DiceCELoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0)
+        # Squares, because the lesion's part of a border voxel lies between 0 and 1, and is to be learned as such.
+        self.loss = DiceCELoss(sigmoid=True, squared_pred=True, smooth_nr=1.0, smooth_dr=1.0)
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=1e-4)
         self.steps = 0
 
@@ -90,7 +107,7 @@ class Fit:
 
     def step(self, *, spent: float) -> float:
         """One step. spent: part of the budget that is used up, by which the rate falls. Returns the loss."""
-        if self.steps % PATCHES_A_CASE == PATCHES_A_CASE - 1 and spent < 0.9:
+        if self.steps % PATCHES_A_CASE == PATCHES_A_CASE - 1:
             self.kept = [*self.kept, next(self.drawn)][-MOST_CASES:]
         rate = self.rate * min(1, (self.steps + 1) / WARM_UP) * (0.02 + 0.98 * (1 + np.cos(np.pi * min(spent, 1))) / 2)
         for group in self.optimiser.param_groups:
@@ -129,7 +146,7 @@ def main() -> None:
     maps = (arguments.mni / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz" for kind in ("t1", "gm", "wm"))
     began = time.monotonic()
     colin = brains.colin27(arguments.colin / "ch2.nii.gz", arguments.colin / "ch2bet.nii.gz")
-    fit = Fit([brains.mni152(*maps).coarser(), colin.coarser()], seed=arguments.seed, rate=arguments.rate)
+    fit = Fit([brains.mni152(*maps), colin], seed=arguments.seed, rate=arguments.rate)
     if arguments.start is not None:
         fit.go_on_from(arguments.start)
     losses: list[float] = []

@@ -97,11 +97,19 @@ def test_the_network_sees_a_standardised_image_on_its_own_grid() -> None:
     assert as_volume(made.lesion, made.grid).get_closest_patient_orientation()[0].value == "H"
 
 
+def test_a_voxel_that_the_lesion_fills_in_part_is_to_be_learned_as_a_part() -> None:
+    lesion = prepared(acquired(ml=15.0, scan=scan_of(in_plane=3.0))).lesion
+    partly = (lesion > 0.05) & (lesion < 0.95)
+    assert lesion.max() == 1
+    assert 0.1 < float(partly.sum() / (lesion > 0.05).sum()) < 0.9
+
+
 def test_two_steps_of_training_move_the_weights_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_glioma, "FIRST_CASES", 1)
+    monkeypatch.setattr(train_glioma, "IN_PLANE", (3.0, 4.0))
     monkeypatch.setattr(train_glioma, "PATCH", 16)
     monkeypatch.setattr(train_glioma, "WARM_UP", 1)
-    fit = train_glioma.Fit([plain_brain().coarser()], seed=1)
+    fit = train_glioma.Fit([plain_brain()], seed=1)
     before = [parameter.detach().clone() for parameter in fit.smoothed.parameters()]
     losses = [fit.step(spent=0.0) for _ in range(2)]
     assert np.isfinite(losses).all()
