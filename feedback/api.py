@@ -121,7 +121,7 @@ class FeedbackSerializer(serializers.ModelSerializer[Response]):
             return submit(
                 result=result,
                 author=author,
-                form=form_for(result.exam, author),
+                form=form_for(result, author),
                 answers=validated_data["answers"],
                 seconds=(now() - started_at).total_seconds() if started_at else None,
                 active_seconds=validated_data["active_seconds"],

@@ -7,10 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from django.db import IntegrityError, transaction
+from django.db.models import Case, Q, When
 from django.utils.timezone import now
 from pydantic import ValidationError
 
-from dicom_ingest.models import Exam
 from feedback import answer_schema as schema
 from feedback import form_text, saying
 from feedback.answering import Check
@@ -18,6 +18,7 @@ from feedback.form_schema import FormDefinition, Section
 from feedback.models import Form
 from feedback.questions import Answer, JSONSchema
 from feedback.subject import Subject
+from inference.models import Result
 from portal.access import Capability, roles_with
 from portal.models import User
 
@@ -114,15 +115,21 @@ def example(name: str) -> FormDefinition:
     return form_text.load(file.read_text(encoding="utf-8"), file=file)
 
 
-def form_for(exam: Exam, reader: User) -> Form:
-    """The form of the study in which `reader` reads `exam`: the first by title when there are several."""
-    enrolled = Form.objects.order_by("studies__title").filter(studies__cases__exam=exam)
-    own = Form.objects.order_by("studies__title").filter(
-        studies__cases__exam=exam,
+def form_for(result: Result, reader: User) -> Form:
+    """The form of the study in which `reader` reads the result's exam, or of one that the exam is in.
+
+    When there are several: of the study whose AE title the result was made for, then the first by title.
+    """
+    route = result.job.route
+    made_for = Q(studies__ae_title__title=route.called_ae if route else "")
+    order = (Case(When(made_for, then=0), default=1), "studies__title")
+    enrolled = Form.objects.filter(studies__cases__exam=result.exam).order_by(*order)
+    own = Form.objects.filter(
+        studies__cases__exam=result.exam,
         studies__memberships__user=reader,
         studies__memberships__withdrawn_at=None,
         studies__memberships__role__in=roles_with(Capability.GIVE_FEEDBACK),
-    )
+    ).order_by(*order)
     return own.first() or enrolled.first() or quality_form()
 
 

@@ -90,7 +90,7 @@ def saved_panel(response: Response, reader: User, *, languages: Sequence[str] = 
 
 def open_panel(result: Result, reader: User, attempt: Attempt) -> Panel:
     """The form with the answers of `attempt` in it. Without its token, the time is counted from now."""
-    form = form_for(result.exam, reader)
+    form = form_for(result, reader)
     definition = definition_of(form)
     language = best_language(definition, *attempt.languages)
     subject = subject_of(result, definition)

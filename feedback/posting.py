@@ -29,7 +29,7 @@ def take(posted: QueryDict, *, result: Result, reader: User, languages: Sequence
     Where another language was chosen, nothing is saved and the form is shown in it. 422: answers do not fit; 409:
     something else stands in the way. Raises PermissionDenied.
     """
-    form = form_for(result.exam, reader)
+    form = form_for(result, reader)
     attempt = Attempt(
         answers=posted_answers(form, posted),
         opened=posted.get("opened", ""),

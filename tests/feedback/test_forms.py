@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dicom_ingest.models import AETitle, Exam
+from dicom_ingest.models import AETitle, Exam, Route
 from feedback.form_schema import FormDefinition
 from feedback.forms import (
     InvalidAnswers,
@@ -17,10 +17,11 @@ from feedback.forms import (
 )
 from feedback.models import Form
 from feedback.questions import MultipleChoice, Scale, SingleChoice, Text
+from inference.models import Result
 from portal.access import Role
 from studies.models import Membership, Study
 from tests.conftest import Cast
-from tests.feedback.conftest import ANSWERS
+from tests.feedback.conftest import ANSWERS, MakeResult
 from tests.protocols import case_of, open_study
 
 YES_NO = [{"value": "yes", "label": "Yes"}, {"value": "no", "label": "No"}]
@@ -142,19 +143,32 @@ def another_study(*, form: Form, exam: Exam, title: str) -> Study:
     return study
 
 
-def test_a_reader_answers_the_form_of_their_own_study(cast: Cast, exam: Exam) -> None:
+def test_a_reader_answers_the_form_of_their_own_study(cast: Cast, exam: Exam, result: Result) -> None:
     own_form = Form.objects.create(slug="other", title="Other", questions=[])
     study = another_study(form=own_form, exam=exam, title="Alpha")
-    assert form_for(exam, cast.reader).slug == "segmentation-quality"
+    assert form_for(result, cast.reader).slug == "segmentation-quality"
     Membership.objects.create(study=study, user=cast.other_reader, role=Role.GOVERNANCE)
-    assert form_for(exam, cast.other_reader).slug == "segmentation-quality"
+    assert form_for(result, cast.other_reader).slug == "segmentation-quality"
     Membership.objects.create(study=study, user=cast.other_reader, role=Role.READER)
-    assert form_for(exam, cast.other_reader) == own_form
+    assert form_for(result, cast.other_reader) == own_form
 
 
-def test_an_exam_of_no_study_gets_the_quality_form(cast: Cast) -> None:
+def test_of_two_studies_of_one_exam_the_one_that_a_result_was_made_for_asks(
+    cast: Cast, exam: Exam, make_result: MakeResult
+) -> None:
+    """As a job of four organs and one of the liver are of one CT, each asked for at an AE title of its own."""
+    own_form = Form.objects.create(slug="other", title="Other", questions=[])
+    study = another_study(form=own_form, exam=exam, title="Zeta")
+    Membership.objects.create(study=study, user=cast.reader, role=Role.READER)
+    elsewhere = Route.objects.create(exam=exam, called_ae=study.ae_title.title)
+    for who in (cast.reader, cast.admin):
+        assert form_for(make_result(exam, route=exam.routes.get(called_ae="BRAIN")), who).slug == "segmentation-quality"
+        assert form_for(make_result(exam, route=elsewhere), who) == own_form
+
+
+def test_an_exam_of_no_study_gets_the_quality_form(cast: Cast, make_result: MakeResult) -> None:
     exam = Exam.objects.create(study_instance_uid="1.2.3")
-    assert form_for(exam, cast.admin) == quality_form()
+    assert form_for(make_result(exam), cast.admin) == quality_form()
 
 
 def _asked(questions: list[dict[str, Any]]) -> FormDefinition:
