@@ -34,7 +34,7 @@ HELD_OUT_SEED = 1_000_000
 IN_PLANE = 1.2
 WINDOW = (64, 64, 64)
 ABOVE = 0.45
-"""Chosen among 0.2 to 0.5 by 20 cases from seed 2000000 on, which are not those that the card tells of."""
+"""Chosen among 0.35 to 0.55 by 20 cases from seed 2000000 on, which are not those that the card tells of."""
 SMALLEST_PIECE_ML = 0.3
 
 Array = NDArray[np.float32]
@@ -122,7 +122,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--mni", type=Path, required=True, help="folder with MNI152's T1, gm and wm maps")
     parser.add_argument("--colin", type=Path, required=True, help="folder with ch2.nii.gz and ch2bet.nii.gz")
     parser.add_argument("--real", type=Path, nargs="*", default=[], help="pyradiomics' brain*_image.nrrd")
-    parser.add_argument("--cases", type=int, default=24)
+    parser.add_argument("--cases", type=int, default=36)
     return parser.parse_args()
 
 
